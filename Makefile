@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+#
+# Builds Dyad out of tree in build/.  `make help` lists what it can make.
+#
+#   CC=clang            another compiler
+#   SANITIZE=address,undefined   an instrumented build, in build/<that>/
+#   DYAD_BUILD=DIR      another place than build/
+
+DYAD_BUILD ?= build
+SANITIZE ?=
+comma := ,
+O := $(DYAD_BUILD)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+
+VERSION := $(shell cat VERSION)
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wwrite-strings -Wundef -Wvla -Wimplicit-fallthrough -Wformat=2
+CFLAGS ?= -O2 -g
+BASE := -std=gnu11 -I. -Iinclude $(WARNINGS) -fno-strict-aliasing -fno-common \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# The monitor and lib/ also run on bare metal: no libc, no floating point in sight.
+FREESTANDING := $(BASE) -ffreestanding -fno-builtin-printf
+HOSTED := $(BASE) -D_GNU_SOURCE -DDYAD_VERSION='"$(VERSION)"' -pthread
+HARDEN := $(if $(SANITIZE),,-fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
+
+PROCESS_PACKAGES := liburing slirp zlib liblzma libzstd liblz4
+CLI_PACKAGES := jansson
+# Asked for only when something is linked, so that `make help` works on a bare machine.
+process_cflags = $(shell pkg-config --cflags $(PROCESS_PACKAGES))
+process_libs = $(shell pkg-config --libs $(PROCESS_PACKAGES))
+cli_libs = $(shell pkg-config --libs $(CLI_PACKAGES))
+
+LIB_SRC := $(wildcard lib/*.c)
+MONITOR_SRC := $(wildcard monitor/*.c monitor/*/*.c)
+PROCESS_SRC := $(wildcard type2/process/*.c)
+CLI_SRC := $(wildcard cli/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+HOSTED_UNIT_SRC := $(wildcard tests/unit/hosted/test_*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+
+obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
+LIB := $(O)/lib.a
+MONITOR := $(O)/monitor.a
+PROCESS := $(O)/process.a
+CLI := $(O)/cli.a
+SUPPORT := $(O)/support.a
+UNITS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
+HOSTED_UNITS := $(patsubst tests/unit/hosted/%.c,$(O)/tests/hosted/%,$(HOSTED_UNIT_SRC))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
+
+.PHONY: all units fuzzers bench guests clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(O)/dyad
+
+help:
+	@echo "make             the dyad command: $(O)/dyad"
+	@echo "make units       the unit tests, in $(O)/tests/"
+	@echo "make fuzzers     the fuzz targets, in $(O)/fuzz/ (clang)"
+	@echo "make guests      the small guests of tests/guest"
+	@echo "make bench       the benchmarks beside QEMU"
+	@echo "make install     into \$$(DESTDIR)\$$(PREFIX), PREFIX=/usr/local"
+	@echo "make clean       removes what was built (not build/lab, which is slow to make)"
+	@echo "./check          all tests;  ./check --long  the long ones too"
+
+$(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(LIB)
+	@echo "  link  $@"
+	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(process_libs) $(cli_libs) -lm
+
+$(LIB): $(call obj,$(LIB_SRC))
+$(MONITOR): $(call obj,$(MONITOR_SRC))
+$(PROCESS): $(call obj,$(PROCESS_SRC))
+$(CLI): $(call obj,$(filter-out cli/main.c,$(CLI_SRC)))
+$(SUPPORT): $(call obj,$(SUPPORT_SRC))
+$(O)/%.a:
+	@rm -f $@
+	@ar rcs $@ $^
+
+# flags by layer
+$(O)/obj/lib/%.o $(O)/obj/monitor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)
+$(O)/obj/type2/%.o $(O)/obj/cli/%.o: FLAGS = $(HOSTED) $(HARDEN) $(process_cflags)
+$(O)/obj/tests/%.o: FLAGS = $(HOSTED)
+HARDEN_FREESTANDING := $(if $(SANITIZE),,-fstack-protector-strong -fPIE)
+
+$(O)/obj/%.o: %.c Makefile VERSION
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	@$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Unit tests: those in tests/unit see the monitor on a fake operating system (tests/support), those
+# in tests/unit/hosted the process host and the command.
+units: $(UNITS) $(HOSTED_UNITS)
+$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(SUPPORT) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lcmocka
+$(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ $(process_libs) $(cli_libs) -lcmocka -lm
+
+# Fuzz targets: the same sources again, instrumented by clang.
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1 -g
+fobj = $(patsubst %.c,$(O)/fuzzobj/%.o,$(1))
+fuzzers: $(FUZZERS)
+$(O)/fuzz/%: $(O)/fuzzobj/tests/fuzz/%.o $(call fobj,$(MONITOR_SRC) $(LIB_SRC) $(SUPPORT_SRC))
+	@mkdir -p $(@D)
+	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka
+$(O)/fuzzobj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  fuzz  $<"
+	@clang $(BASE) -D_GNU_SOURCE $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+clean:
+	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/*.a $(O)/dyad
+
+-include $(shell find $(O)/obj $(O)/fuzzobj -name '*.d' 2>/dev/null)

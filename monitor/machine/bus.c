@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/machine/bus.h"
+
+#include <linux/errno.h>
+
+#include "lib/bits.h"
+
+void bus_init(struct bus *bus)
+{
+	os_mutex_init(&bus->lock);
+	bus->count = 0;
+}
+
+/* The index of the first range that begins above address.  Lock held. */
+static unsigned first_above(const struct bus *bus, uint64_t address)
+{
+	unsigned low = 0, high = bus->count;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (bus->ranges[middle].base > address)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+int bus_add(struct bus *bus, const struct bus_range *range)
+{
+	uint64_t last = range->base + (range->length - 1);
+	unsigned at;
+	int err = 0;
+
+	if (!range->length || last < range->base)
+		return -EINVAL;
+	os_mutex_lock(&bus->lock);
+	at = first_above(bus, range->base);
+	if (at > 0 && range->base - bus->ranges[at - 1].base < bus->ranges[at - 1].length)
+		err = -EEXIST;
+	else if (at < bus->count && bus->ranges[at].base <= last)
+		err = -EEXIST;
+	else if (bus->count == BUS_RANGES_MAX)
+		err = -ENOSPC;
+	if (!err) {
+		for (unsigned i = bus->count; i > at; i--)
+			bus->ranges[i] = bus->ranges[i - 1];
+		bus->ranges[at] = *range;
+		bus->count++;
+	}
+	os_mutex_unlock(&bus->lock);
+	return err;
+}
+
+void bus_remove(struct bus *bus, uint64_t base, const void *device)
+{
+	unsigned at;
+
+	os_mutex_lock(&bus->lock);
+	at = first_above(bus, base);
+	if (at > 0 && bus->ranges[at - 1].base == base && bus->ranges[at - 1].device == device) {
+		bus->count--;
+		for (unsigned i = at - 1; i < bus->count; i++)
+			bus->ranges[i] = bus->ranges[i + 1];
+	}
+	os_mutex_unlock(&bus->lock);
+}
+
+/*
+ * Copies the range that holds [address, address+size) whole.  The copy outlives the lock: a device
+ * lives as long as its bus, so the worst that a BAR moved meanwhile can do is one access that
+ * arrives late, as on a real bus.
+ */
+static bool find(struct bus *bus, uint64_t address, unsigned size, struct bus_range *found)
+{
+	bool held = false;
+	unsigned at;
+
+	os_mutex_lock(&bus->lock);
+	at = first_above(bus, address);
+	if (at > 0) {
+		const struct bus_range *range = &bus->ranges[at - 1];
+		uint64_t offset = address - range->base;
+
+		if (offset < range->length && size <= range->length - offset) {
+			*found = *range;
+			held = true;
+		}
+	}
+	os_mutex_unlock(&bus->lock);
+	return held;
+}
+
+static uint64_t read_whole(struct bus *bus, uint64_t address, unsigned size)
+{
+	struct bus_range range;
+	uint64_t value;
+
+	if (!find(bus, address, size, &range))
+		return size_mask(size);
+	os_mutex_lock(range.lock);
+	value = range.ops->read(range.device, address - range.base, size);
+	os_mutex_unlock(range.lock);
+	return value & size_mask(size);
+}
+
+static void write_whole(struct bus *bus, uint64_t address, unsigned size, uint64_t value)
+{
+	struct bus_range range;
+
+	if (!find(bus, address, size, &range))
+		return;
+	os_mutex_lock(range.lock);
+	range.ops->write(range.device, address - range.base, size, value & size_mask(size));
+	os_mutex_unlock(range.lock);
+}
+
+uint64_t bus_read(struct bus *bus, uint64_t address, unsigned size)
+{
+	uint64_t value = 0;
+
+	if (is_power_of_two(size))
+		return read_whole(bus, address, size);
+	for (unsigned i = 0; i < size; i++)
+		value |= read_whole(bus, address + i, 1) << (8 * i);
+	return value;
+}
+
+void bus_write(struct bus *bus, uint64_t address, unsigned size, uint64_t value)
+{
+	if (is_power_of_two(size)) {
+		write_whole(bus, address, size, value);
+		return;
+	}
+	for (unsigned i = 0; i < size; i++)
+		write_whole(bus, address + i, 1, value >> (8 * i));
+}
