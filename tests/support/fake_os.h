@@ -29,6 +29,7 @@ void fake_console_destroy(struct os_console *console);
 void fake_console_type(struct os_console *console, const char *bytes, size_t count);
 /* Output so far, NUL-terminated; room limits what a write takes (default: all). */
 const char *fake_console_output(const struct os_console *console);
+size_t fake_console_output_size(const struct os_console *console);
 void fake_console_set_room(struct os_console *console, size_t room);
 
 /* A file in memory; takes a copy. */
@@ -38,6 +39,8 @@ struct os_file *fake_file_create(const void *content, size_t size);
 struct os_block *fake_block_create(uint64_t size);
 uint8_t *fake_block_content(struct os_block *block);
 void fake_block_hold(struct os_block *block, bool hold);
+bool fake_block_complete_one(struct os_block *block); /* the oldest; false: there was none */
+unsigned fake_block_outstanding(const struct os_block *block);
 void fake_block_fail_next(struct os_block *block, int error); /* one request ends with error */
 unsigned fake_block_flushes(const struct os_block *block);
 void fake_block_set_info(struct os_block *block, const struct os_block_info *info);
@@ -47,5 +50,8 @@ struct os_net *fake_net_create(uint16_t mtu, bool offloads);
 void fake_net_deliver(struct os_net *net, const void *frame, size_t size); /* with its header */
 size_t fake_net_sent(const struct os_net *net, const uint8_t **last_frame); /* count of frames */
 size_t fake_net_last_size(const struct os_net *net);
+size_t fake_net_waiting(const struct os_net *net); /* frames delivered and not received */
+uint64_t fake_net_offloads(const struct os_net *net);
+void fake_net_set_full(struct os_net *net, bool full); /* sending ends with -EAGAIN */
 
 #endif
