@@ -50,6 +50,8 @@ struct virtio_device_ops {
 struct virtio_transport_ops {
 	void (*queue_interrupt)(struct virtio_device *virtio, unsigned queue);
 	void (*config_interrupt)(struct virtio_device *virtio);
+	/* Has ops->notify called for queue once more, after the loop's other call backs. */
+	void (*notify_again)(struct virtio_device *virtio, unsigned queue);
 };
 
 struct virtio_device {
@@ -76,6 +78,14 @@ static inline bool virtio_has_feature(const struct virtio_device *virtio, unsign
 
 /* Interrupts the driver for queue if it wants to be.  Lock held. */
 void virtio_queue_interrupt(struct virtio_device *virtio, unsigned queue);
+/*
+ * For a device that has done its fair share and leaves chains in queue: it is notified again as if by
+ * a doorbell, unless it is reset before.  Lock held.
+ */
+static inline void virtio_notify_again(struct virtio_device *virtio, unsigned queue)
+{
+	virtio->transport->notify_again(virtio, queue);
+}
 /* Tells the driver that device configuration changed.  Lock held. */
 void virtio_config_changed(struct virtio_device *virtio);
 /*
