@@ -29,9 +29,15 @@ struct virtqueue {
 	bool event_index; /* VIRTIO_F_EVENT_IDX was negotiated */
 	bool indirect;    /* VIRTIO_F_INDIRECT_DESC was negotiated */
 	bool broken;
+	bool suspended; /* the device may not touch memory now: nothing is taken */
 	uint8_t *descriptors, *available, *used; /* host addresses, checked when it went live */
 	uint16_t next_available;                 /* the available ring's index to take next */
-	uint16_t next_used;                      /* the used ring's index to fill next */
+	/*
+	 * The available index as last read: what stands before it needs no further look at the line
+	 * that the driver writes.  Equal to next_available while broken or suspended.
+	 */
+	uint16_t known_available;
+	uint16_t next_used;      /* the used ring's index to fill next */
 	uint16_t signalled_used; /* next_used when an interrupt was last considered */
 	bool signalled_valid;
 };
@@ -52,16 +58,25 @@ int virtqueue_start(struct virtqueue *queue, uint16_t max_size, bool event_index
 /* Back to not live, indices 0; addresses and size to 0. */
 void virtqueue_reset(struct virtqueue *queue);
 
+/* Nothing more is taken from the queue until it is reset; for faults found outside it. */
+void virtqueue_break(struct virtqueue *queue);
+/* While suspended the queue gives nothing, as if it were empty; chains wait for the end of that. */
+void virtqueue_suspend(struct virtqueue *queue, bool suspended);
+
 /*
- * Takes the next chain, with its segments written to chain->iov (iov_max of them at the most).
- * 1: there was one; 0: none waits; -EINVAL: the driver broke a rule (a loop, an index out of range,
- * a segment outside RAM or of length 0, more than iov_max segments, readable after writable, nested
- * indirect, lengths over 2^32); the queue is broken now.
+ * Takes the next chain, with its segments written to chain->iov (iov_max of them at the most, which
+ * is also what bounds the walk). 1: there was one; 0: none waits, or the queue is not live;
+ * -EINVAL: the driver broke a rule (a loop, an index out of range, a segment outside RAM or of
+ * length 0, more than iov_max segments, readable after writable, nested indirect, lengths over
+ * 2^32); the queue is broken now.
  */
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain, unsigned iov_max);
 /* Undoes the last pop of which nothing was used (network: too few buffers yet). */
 void virtqueue_unpop(struct virtqueue *queue);
-/* Gives the chain back, with written bytes in its writable part; visible to the driver at once. */
+/*
+ * Gives the chain back, with written bytes in its writable part; visible to the driver at once.  On
+ * a queue that is not live this does nothing, here and below.
+ */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 /*
  * The same for a batch: fill entry number index (0, 1, ...) behind the used index, then publish
