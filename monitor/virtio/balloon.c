@@ -22,7 +22,7 @@
 #define BALLOON_CLASS 0xff0000 /* PCI: fits no defined class */
 #define BALLOON_QUEUE_SIZE 128
 #define BALLOON_PAGE_SIZE (UINT64_C(1) << VIRTIO_BALLOON_PAGE_SHIFT)
-#define BALLOON_TURN_MAX 4096
+#define BALLOON_TURN_MAX 1024
 #define BALLOON_NUMBERS_MAX 256 /* page numbers read at once */
 
 /*
@@ -40,7 +40,7 @@ struct virtio_balloon {
 	struct virtqueue_chain inflate;
 	uint64_t inflate_done;
 	struct os_iov inflate_iov[BALLOON_QUEUE_SIZE];
-	struct os_iov report_iov[BALLOON_QUEUE_SIZE];
+	struct os_iov iov[BALLOON_QUEUE_SIZE];
 };
 
 /* Pages next to one another, gathered to be discarded by one call. */
@@ -137,10 +137,10 @@ static void balloon_inflate(struct virtio_balloon *balloon, unsigned index)
 static void balloon_deflate(struct virtio_balloon *balloon, unsigned index)
 {
 	struct virtio_device *virtio = &balloon->virtio;
-	struct virtqueue_chain chain = {.iov = balloon->report_iov};
+	struct virtqueue_chain chain = {.iov = balloon->iov};
 
 	for (unsigned turn = 0; turn < BALLOON_TURN_MAX; turn++) {
-		if (!virtio_take_chain(virtio, index, &chain, ARRAY_COUNT(balloon->report_iov)))
+		if (!virtio_take_chain(virtio, index, &chain, ARRAY_COUNT(balloon->iov)))
 			return;
 		virtqueue_push(&virtio->queues[index], chain.head, 0);
 	}
@@ -160,11 +160,11 @@ static void report_discard(const struct os_iov *iov)
 static void balloon_report(struct virtio_balloon *balloon, unsigned index)
 {
 	struct virtio_device *virtio = &balloon->virtio;
-	struct virtqueue_chain chain = {.iov = balloon->report_iov};
+	struct virtqueue_chain chain = {.iov = balloon->iov};
 	unsigned turn = 0;
 
 	while (turn < BALLOON_TURN_MAX) {
-		if (!virtio_take_chain(virtio, index, &chain, ARRAY_COUNT(balloon->report_iov)))
+		if (!virtio_take_chain(virtio, index, &chain, ARRAY_COUNT(balloon->iov)))
 			return;
 		if (chain.readable_count > 0) {
 			virtio_fail(virtio, "a free page report holds what is to be read");

@@ -14,10 +14,15 @@
 
 #include "monitor/virtio/virtio.h"
 
-/* Whether the queue may be looked at now.  Lock held. */
+/*
+ * Whether the queue, and buffers that came from it, may be touched now.  When that becomes true
+ * again the transport notifies.  Lock held.
+ */
 static inline bool virtio_queue_usable(const struct virtio_device *virtio, unsigned index)
 {
-	return virtio->active && !virtio->failed && virtio->queues[index].live;
+	const struct virtqueue *queue = &virtio->queues[index];
+
+	return virtio->active && !virtio->failed && queue->live && !queue->suspended;
 }
 
 /*
