@@ -7,6 +7,30 @@
 #include "lib/bits.h"
 #include "lib/error.h"
 
+static bool has_entry(const struct kvm_cpuid2 *table, uint32_t leaf, uint32_t index)
+{
+	for (uint32_t i = 0; i < table->nent; i++)
+		if (table->entries[i].function == leaf && table->entries[i].index == index)
+			return true;
+	return false;
+}
+
+/*
+ * A topology leaf is of use with both levels and the empty one that ends it, but a hypervisor need not
+ * list them; one that lacks the leaf altogether goes without, as many AMD CPUs do.
+ */
+static void complete_topology(struct kvm_cpuid2 *table, uint32_t leaf)
+{
+	if (!has_entry(table, leaf, 0))
+		return;
+	for (uint32_t index = 1; index <= 2; index++)
+		if (!has_entry(table, leaf, index) && table->nent < CPUID_ENTRIES_MAX)
+			table->entries[table->nent++] = (struct kvm_cpuid_entry2){
+				.function = leaf,
+				.index = index,
+				.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX};
+}
+
 int cpuid_get_supported(struct os_kvm *system, struct kvm_cpuid2 **table, struct error *why)
 {
 	struct kvm_cpuid2 *cpuid =
@@ -23,6 +47,8 @@ int cpuid_get_supported(struct os_kvm *system, struct kvm_cpuid2 **table, struct
 				 "the hypervisor does not say which CPU it offers (error %d)",
 				 (int)-err);
 	}
+	complete_topology(cpuid, CPUID_LEAF_TOPOLOGY);
+	complete_topology(cpuid, CPUID_LEAF_TOPOLOGY_V2);
 	*table = cpuid;
 	return 0;
 }
