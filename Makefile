@@ -54,7 +54,7 @@ UNITS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
 HOSTED_UNITS := $(patsubst tests/unit/hosted/%.c,$(O)/tests/hosted/%,$(HOSTED_UNIT_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
 
-.PHONY: all units fuzzers bench guests clean help
+.PHONY: all units fuzzers bench guests tidy clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -115,6 +115,30 @@ $(O)/fuzzobj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  fuzz  $<"
 	@clang $(BASE) -D_GNU_SOURCE $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+
+# Small freestanding guests: Multiboot kernels of 32 bits, one a C file, on a start and library in common.
+GUEST_SRC := $(filter-out tests/guest/guest.c,$(wildcard tests/guest/*.c))
+GUESTS := $(patsubst tests/guest/%.c,$(O)/guests/%.elf,$(GUEST_SRC))
+GUEST_FLAGS := -std=gnu11 -I. -m32 -march=i686 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+	-fno-asynchronous-unwind-tables -mgeneral-regs-only $(WARNINGS)
+guests: $(GUESTS)
+$(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests/guest/guest.ld tests/guest/guest.h
+	@mkdir -p $(@D)
+	@echo "  guest $@"
+	@$(CC) $(GUEST_FLAGS) -nostdlib -static -Wl,--build-id=none -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096 \
+		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c
+
+# Static analysis; a stamp for each file, so that only what changed is looked at again.
+TIDY_SRC := $(LIB_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC)
+HEADERS := $(shell git ls-files '*.h' 2>/dev/null)
+tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))
+$(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS)
+	@mkdir -p $(@D)
+	@echo "  tidy  $<"
+	@clang-tidy --quiet $< -- $(HOSTED) $(process_cflags) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
+	@touch $@
+
+-include cli/install.mk
 
 clean:
 	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/*.a $(O)/dyad
