@@ -40,6 +40,10 @@
 #define RFLAGS_RESERVED_ONE (UINT64_C(1) << 1) /* reads as one */
 #define RFLAGS_IF (UINT64_C(1) << 9)
 
+/* Where a processor begins after reset, APM2 section 14.1.3. */
+#define RESET_RIP UINT64_C(0xfff0)
+#define RESET_CS_BASE UINT64_C(0xffff0000)
+
 /* Page table entries in long mode, APM2 sections 5.3 and 5.4. */
 #define PTE_P (UINT64_C(1) << 0)
 #define PTE_RW (UINT64_C(1) << 1)

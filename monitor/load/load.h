@@ -55,6 +55,10 @@ enum load_mode {
 	LOAD_MODE_PROTECTED32 /* 32-bit, paging off, flat segments */
 };
 
+/* Of the GDT that every protocol here is started with: null, null, code, data. */
+#define LOAD_CODE_SELECTOR 0x10
+#define LOAD_DATA_SELECTOR 0x18
+
 /* How the boot CPU starts; all that is not named is as after reset, interrupts off. */
 struct load_entry {
 	enum load_mode mode;

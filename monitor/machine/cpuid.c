@@ -16,8 +16,8 @@ static bool has_entry(const struct kvm_cpuid2 *table, uint32_t leaf, uint32_t in
 }
 
 /*
- * A topology leaf is of use with both levels and the empty one that ends it, but a hypervisor need not
- * list them; one that lacks the leaf altogether goes without, as many AMD CPUs do.
+ * A topology leaf is of use with both levels and the empty one that ends it, but a hypervisor need
+ * not list them; one that lacks the leaf altogether goes without, as many AMD CPUs do.
  */
 static void complete_topology(struct kvm_cpuid2 *table, uint32_t leaf)
 {
@@ -25,10 +25,10 @@ static void complete_topology(struct kvm_cpuid2 *table, uint32_t leaf)
 		return;
 	for (uint32_t index = 1; index <= 2; index++)
 		if (!has_entry(table, leaf, index) && table->nent < CPUID_ENTRIES_MAX)
-			table->entries[table->nent++] = (struct kvm_cpuid_entry2){
-				.function = leaf,
-				.index = index,
-				.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX};
+			table->entries[table->nent++] =
+				(struct kvm_cpuid_entry2){.function = leaf,
+							  .index = index,
+							  .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX};
 }
 
 int cpuid_get_supported(struct os_kvm *system, struct kvm_cpuid2 **table, struct error *why)
