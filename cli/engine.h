@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h - chooses what guests run on.
+ *
+ * Relies on type2/process for /dev/kvm.
+ */
+#ifndef DYAD_CLI_ENGINE_H
+#define DYAD_CLI_ENGINE_H
+
+#include "lib/error.h"
+#include "os.h"
+
+enum engine_choice {
+	ENGINE_AUTO, /* the best that this machine has */
+	ENGINE_KVM,  /* Linux's /dev/kvm */
+};
+
+extern const char *const engine_names[]; /* by enum engine_choice; ends with NULL */
+
+/*
+ * Opens the chosen engine's system object, and logs in one line which it is and why.  Where it
+ * can't run unmodified guests, -ENOTSUP or the like with the reason.
+ */
+int engine_open(enum engine_choice choice, struct os_kvm **system, struct error *why);
+
+#endif
