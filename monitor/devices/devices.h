@@ -13,10 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "monitor/log.h"
+#include "hw/rtc.h"
 #include "monitor/machine/bus.h"
 #include "monitor/machine/irq.h"
-#include "monitor/machine/memory.h"
 #include "os.h"
 
 /* What a device may ask of the machine as a whole.  Any thread; returns at once. */
@@ -33,21 +32,27 @@ struct machine_requests {
 #define UART_FIFO_SIZE 16
 #define UART_TX_SIZE 64 /* what waits for a console that is full */
 
+/*
+ * While the console is full, THRE and TEMT read 0 and what was written waits here: a driver that
+ * heeds them loses nothing.  Input is taken only while the driver asserts RTS or has the receive
+ * interrupt on, so that what is typed ahead waits in the console and not in a FIFO that drivers
+ * clear first.  OUT2 does not gate the interrupt.
+ */
 struct uart {
 	struct os_mutex lock;
 	struct irq_pin pin;
 	struct os_console *console; /* NULL: output is dropped, nothing comes in */
 	/* lock */
-	uint8_t ier, lcr, mcr, scr, fcr;
-	uint16_t divisor;
-	uint8_t lsr_errors; /* OE and its kin, cleared by reading LSR */
-	bool thr_interrupt; /* THRE interrupt is pending */
-	bool timeout_interrupt;
+	uint8_t ier, fcr, lcr, mcr, lsr, msr, scr;
+	uint8_t divisor[2];
+	bool thr_interrupt; /* the transmitter has become empty and nobody has been told */
+	bool input_waiting; /* the console may have more than was read of it */
+	bool line;          /* the pin's level */
+	unsigned sent;      /* bytes sent since the pin rose */
 	uint8_t rx[UART_FIFO_SIZE];
 	unsigned rx_first, rx_count;
 	uint8_t tx[UART_TX_SIZE];
 	unsigned tx_count;
-	bool line; /* the pin's level */
 };
 
 /* At eight ports from base.  The uart becomes the console's listener if console is not NULL. */
@@ -57,20 +62,25 @@ void uart_destroy(struct uart *uart); /* ends listening */
 
 /* --- CMOS RAM and RTC (Motorola MC146818A), ports 0x70 and 0x71 ------------------------------- */
 
+/*
+ * UTC by the host's wall clock, plus what the guest has set it off by.  Flags of register C are
+ * worked out when they are read; the timer only runs towards an interrupt that is enabled.
+ */
 struct rtc {
 	struct os_mutex lock;
 	struct irq_pin pin; /* GSI 8 */
 	struct os_timer *timer;
 	/* lock */
 	uint8_t index;
-	uint8_t cmos[128];
-	int64_t offset;         /* guest's clock minus the host's, ns */
-	uint64_t next_periodic; /* os_clock_monotonic() */
-	int64_t last_update;    /* guest second of the last update or alarm that was considered */
+	uint8_t cmos[RTC_CELLS]; /* the time cells are valid only while the clock stands */
+	int64_t offset;          /* guest's clock minus the host's, ns */
+	int64_t last_second;     /* guest's second up to which UF and AF have been considered */
+	uint64_t next_periodic;  /* os_clock_monotonic() of the next PF */
+	uint64_t deadline;       /* what the timer is set to */
+	bool line;               /* the pin's level */
 };
 
-/* below_4g and above_4g in bytes are told in the CMOS cells that firmware uses (0x15 to 0x18,
- * 0x30..0x35, 0x5b). */
+/* below_4g and above_4g: bytes of RAM, told in the cells that firmware keeps for it. */
 int rtc_init(struct rtc *rtc, struct os_loop *loop, struct bus *ports, const struct irq_pin *pin,
 	     uint64_t below_4g, uint64_t above_4g);
 void rtc_destroy(struct rtc *rtc);
@@ -83,17 +93,20 @@ struct i8042 {
 	const struct machine_requests *requests;
 	/* lock */
 	uint8_t command; /* a command that waits for its data byte, or 0 */
-	uint8_t control; /* the controller's configuration byte */
+	uint8_t config;  /* the controller's configuration byte */
 	uint8_t output;  /* what port 0x60 reads */
 	bool output_full;
-	uint8_t port92;
+	bool reset_bit; /* bit 0 of port 0x92, as last written */
 };
 
 int i8042_init(struct i8042 *i8042, struct bus *ports, const struct machine_requests *requests);
 
-/* --- ACPI fixed hardware: PM1 event and control, PM timer, reset register (ACPI 6.4 section 4.8) -
- */
+/* --- ACPI fixed hardware: PM1 event and control, PM timer, reset register --------------------- */
 
+/*
+ * Always in ACPI mode (no SMI_CMD, SCI_EN reads 1).  No general-purpose events.  The PM timer's
+ * carry sets TMR_STS when a register is next accessed; it wakes nobody by itself.
+ */
 struct acpi_pm {
 	struct os_mutex lock;
 	struct irq_pin sci;
@@ -101,13 +114,19 @@ struct acpi_pm {
 	uint64_t timer_start; /* os_clock_monotonic() when the PM timer read 0 */
 	/* lock */
 	uint16_t pm1_status, pm1_enable, pm1_control;
+	uint64_t timer_carries; /* how many have been seen: the count's bits from 31 on */
+	bool line;              /* the SCI's level */
 };
 
 /* Where: the numbers that go into the FADT. */
-#define ACPI_PM1_EVENT_PORT 0x600   /* 4 bytes */
-#define ACPI_PM1_CONTROL_PORT 0x604 /* 2 bytes */
-#define ACPI_PM_TIMER_PORT 0x608    /* 4 bytes */
-#define ACPI_RESET_PORT 0xcf9
+#define ACPI_PM1_EVENT_PORT 0x600 /* status, enable */
+#define ACPI_PM1_EVENT_LENGTH 4
+#define ACPI_PM1_CONTROL_PORT 0x604
+#define ACPI_PM1_CONTROL_LENGTH 2
+#define ACPI_PM_TIMER_PORT 0x608
+#define ACPI_PM_TIMER_LENGTH 4
+#define ACPI_RESET_PORT 0x60c /* 1 byte; 0xcf9 is taken by PCI's CONFIG_ADDRESS */
+#define ACPI_PM_PORTS 16      /* from ACPI_PM1_EVENT_PORT: what all of this takes up */
 #define ACPI_RESET_VALUE 0x06
 #define ACPI_SLEEP_TYPE_S5 5
 #define ACPI_SCI_GSI 9
@@ -117,17 +136,18 @@ int acpi_pm_init(struct acpi_pm *pm, struct bus *ports, const struct irq_pin *sc
 /* Presses the power button.  Any thread. */
 void acpi_pm_power_button(struct acpi_pm *pm);
 
-/* --- For OS developers: debug exit and the test device of kvm-unit-tests ------------------------
- */
+/* --- For OS developers: debug exit and the test device of kvm-unit-tests --------------------- */
 
 /*
- * Port 0xf4: a write ends the VM, with that value as the guest's status.
+ * Ports 0xf4 to 0xf7: a write ends the VM, with that value as the guest's status; reads 0.
  * Port 0xe9: debug console: what is written appears on the console; reads 0xe9.
- * Ports 0xe0 to 0xe7: scratch registers; port 0xf1: a character to the console (test output).
- * Ports 0x2000 to 0x2017: writing n sets global interrupt line (port - 0x2000) to level n.
+ * Port 0xf1: a character to the console (test output).
+ * Ports 0xe0 to 0xe7: scratch registers, of any width.
+ * Ports 0x2000 to 0x2017: a byte sets global interrupt line (port - 0x2000) to 1 or, with 0, to 0.
  * 64 KiB of scratch registers in memory at 0xff000000.
  * Ports 0x510, 0x511: number of CPUs and size of RAM by QEMU's fw_cfg selectors (signature 0,
  * RAM size 3, number of CPUs 5, maximum 15); all other selectors read 0.
+ * These ports have no flow control: characters that a full console does not take are lost.
  */
 #define TEST_DEVICE_MEMORY UINT64_C(0xff000000)
 #define TEST_DEVICE_MEMORY_SIZE UINT64_C(0x10000)
@@ -144,7 +164,7 @@ struct test_device {
 	uint8_t scratch[8];
 	uint8_t *memory; /* TEST_DEVICE_MEMORY_SIZE bytes */
 	uint16_t selector;
-	uint32_t selector_offset;
+	uint32_t selector_offset; /* of the item's byte that is read next */
 };
 
 int test_device_init(struct test_device *test, struct bus *ports, struct bus *memory,
