@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hw/pci.h"
+#include "monitor/log.h"
 #include "monitor/machine/bus.h"
 #include "monitor/machine/irq.h"
 
@@ -32,6 +34,8 @@ struct pci_bar {
 	/* state, the function's lock */
 	bool mapped;
 	uint64_t mapped_at;
+	bool refused; /* decoding is on, but the address is no good or taken */
+	uint64_t refused_at;
 };
 
 struct pci_function_ops {
@@ -39,8 +43,7 @@ struct pci_function_ops {
 	void (*bar_moved)(void *device, unsigned bar, bool mapped, uint64_t address);
 	/*
 	 * For capabilities that a device answers itself (virtio's PCI configuration access): called
-	 * before a read and after a write of configuration space touches them.  May be NULL.  Lock
-	 * held.
+	 * before each read and after each write of configuration space.  May be NULL.  Lock held.
 	 */
 	void (*config_read)(void *device, unsigned offset, unsigned size);
 	void (*config_written)(void *device, unsigned offset, unsigned size);
@@ -59,6 +62,7 @@ struct pci_function {
 	struct pci_msix *msix;   /* NULL: none */
 	struct pci_host *host;   /* set by pci_host_attach() */
 	unsigned slot;
+	struct log_budget budget; /* lock */
 };
 
 struct pci_identity {
@@ -96,12 +100,6 @@ bool pci_function_is_bus_master(const struct pci_function *function);
 
 #define PCI_MSIX_VECTORS_MAX 64
 
-struct pci_msix_entry {
-	uint64_t address;
-	uint32_t data;
-	uint32_t control; /* bit 0: masked */
-};
-
 struct pci_msix {
 	struct pci_function *function;
 	struct msi_sink sink;
@@ -112,7 +110,16 @@ struct pci_msix {
 	/* the function's lock */
 	struct pci_msix_entry table[PCI_MSIX_VECTORS_MAX];
 	uint64_t pending;
-	uint64_t routed; /* which vectors' sink route is enabled now */
+	/*
+	 * The sink is told of a message when the first interrupt needs it: drivers rewrite messages
+	 * far more often than that, and a route is dear.
+	 */
+	uint64_t routed; /* vectors that the sink has a message for: this one */
+	struct pci_msix_message {
+		uint64_t address;
+		uint32_t data;
+	} messages[PCI_MSIX_VECTORS_MAX];
+	uint64_t ready; /* vectors that may be signalled with no further question */
 };
 
 /*
@@ -127,6 +134,8 @@ void pci_msix_write(struct pci_msix *msix, uint64_t bar_offset, unsigned size, u
 bool pci_msix_is_enabled(const struct pci_msix *msix);
 /* Sends vector, or marks it pending while it is masked.  Lock held. */
 void pci_msix_signal(struct pci_msix *msix, unsigned vector);
+/* Ends the sink's routes.  The vectors stay claimed: a sink takes none back. */
+void pci_msix_release(struct pci_msix *msix);
 
 /* --- Host bridge ----------------------------------------------------------------------------- */
 
@@ -145,6 +154,7 @@ struct pci_host {
 	struct pci_windows windows;
 	void (*irq_set)(void *context, uint32_t gsi, bool level);
 	void *irq_context;
+	struct os_mutex bridge_lock;           /* the bridge's as a device */
 	struct pci_function bridge;            /* slot 0 */
 	struct pci_function *slots[PCI_SLOTS]; /* fixed once the machine runs */
 	uint32_t address;                      /* CONFIG_ADDRESS, port 0xcf8; lock */
@@ -165,5 +175,7 @@ int pci_host_init(struct pci_host *host, struct bus *ports, struct bus *memory,
  * enabled, as firmware would leave it.  -ENOSPC.
  */
 int pci_host_attach(struct pci_host *host, struct pci_function *function);
+/* Takes function off the buses and frees its slot.  vCPUs do not run. */
+void pci_host_detach(struct pci_host *host, struct pci_function *function);
 
 #endif
