@@ -246,6 +246,11 @@ struct os_kvm;
 /* The result of the command (0 or more), or -errno.  arg is a value or a pointer, as the command
  * says. */
 int64_t os_kvm_command(struct os_kvm *object, uint32_t command, uint64_t arg);
+/* The same for a command that takes the address of a structure. */
+static inline int64_t os_kvm_pass(struct os_kvm *object, uint32_t command, void *argument)
+{
+	return os_kvm_command(object, command, (uint64_t)(uintptr_t)argument);
+}
 /* Makes an object of the number that KVM_CREATE_VM or KVM_CREATE_VCPU on parent returned; owns it.
  */
 int os_kvm_adopt(struct os_kvm *parent, int64_t number, struct os_kvm **object);

@@ -40,7 +40,7 @@ int cpuid_get_supported(struct os_kvm *system, struct kvm_cpuid2 **table, struct
 	if (!cpuid)
 		return error_set(why, -ENOMEM, "there is no memory for the CPUID table");
 	cpuid->nent = CPUID_ENTRIES_MAX;
-	err = os_kvm_command(system, KVM_GET_SUPPORTED_CPUID, (uint64_t)(uintptr_t)cpuid);
+	err = os_kvm_pass(system, KVM_GET_SUPPORTED_CPUID, cpuid);
 	if (err < 0) {
 		os_free(cpuid);
 		return error_set(why, (int)err,

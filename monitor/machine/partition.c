@@ -33,11 +33,6 @@ static const struct capability {
 	{KVM_CAP_IMMEDIATE_EXIT, "immediate exit"},
 };
 
-static uint64_t as_argument(const void *pointer)
-{
-	return (uint64_t)(uintptr_t)pointer;
-}
-
 static int check_capabilities(struct os_kvm *system, struct error *why)
 {
 	for (unsigned i = 0; i < ARRAY_COUNT(needed); i++)
@@ -60,8 +55,7 @@ static int add_memory(struct partition *partition, const struct guest_memory *me
 			.memory_size = range->size,
 			.userspace_addr = (uint64_t)(uintptr_t)range->host,
 		};
-		int64_t err = os_kvm_command(partition->vm, KVM_SET_USER_MEMORY_REGION,
-					     as_argument(&region));
+		int64_t err = os_kvm_pass(partition->vm, KVM_SET_USER_MEMORY_REGION, &region);
 
 		if (err < 0)
 			return error_set(why, (int)err,
@@ -111,8 +105,7 @@ static int routes_commit(struct partition *partition)
 					  .data = vector->data}};
 	}
 	partition->routes->nr = count;
-	return (int)os_kvm_command(partition->vm, KVM_SET_GSI_ROUTING,
-				   as_argument(partition->routes));
+	return (int)os_kvm_pass(partition->vm, KVM_SET_GSI_ROUTING, partition->routes);
 }
 
 static int msi_claim(void *context, unsigned count, uint32_t *first)
@@ -146,7 +139,7 @@ static int vector_connect(struct partition *partition, uint32_t number)
 	if (err < 0)
 		return err;
 	irqfd.fd = (uint32_t)os_event_handle(event);
-	err = (int)os_kvm_command(partition->vm, KVM_IRQFD, as_argument(&irqfd));
+	err = (int)os_kvm_pass(partition->vm, KVM_IRQFD, &irqfd);
 	if (err < 0) {
 		os_event_destroy(event);
 		return err;
@@ -201,7 +194,7 @@ void partition_irq_set(void *context, uint32_t gsi, bool level)
 	struct partition *partition = context;
 	struct kvm_irq_level line = {.irq = gsi, .level = level};
 
-	os_kvm_command(partition->vm, KVM_IRQ_LINE, as_argument(&line));
+	os_kvm_pass(partition->vm, KVM_IRQ_LINE, &line);
 }
 
 /* --- Doorbells -------------------------------------------------------------------------------- */
@@ -216,7 +209,7 @@ static int doorbell_set(void *context, uint64_t address, struct os_event *event,
 		.flags = assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
 	};
 
-	return (int)os_kvm_command(partition->vm, KVM_IOEVENTFD, as_argument(&doorbell));
+	return (int)os_kvm_pass(partition->vm, KVM_IOEVENTFD, &doorbell);
 }
 
 struct doorbell_sink partition_doorbell_sink(struct partition *partition)
@@ -234,12 +227,11 @@ static int create_chips(struct partition *partition, struct error *why)
 
 	err = os_kvm_command(partition->vm, KVM_SET_TSS_ADDR, TSS_ADDRESS);
 	if (!err)
-		err = os_kvm_command(partition->vm, KVM_SET_IDENTITY_MAP_ADDR,
-				     as_argument(&identity_map));
+		err = os_kvm_pass(partition->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
 	if (!err)
 		err = os_kvm_command(partition->vm, KVM_CREATE_IRQCHIP, 0);
 	if (!err)
-		err = os_kvm_command(partition->vm, KVM_CREATE_PIT2, as_argument(&pit));
+		err = os_kvm_pass(partition->vm, KVM_CREATE_PIT2, &pit);
 	if (!err)
 		err = routes_commit(partition);
 	if (err < 0)

@@ -9,11 +9,6 @@
 #include "lib/bytes.h"
 #include "lib/format.h"
 
-static uint64_t as_argument(const void *pointer)
-{
-	return (uint64_t)(uintptr_t)pointer;
-}
-
 /* --- State at the start ----------------------------------------------------------------------- */
 
 static int set_msrs(struct vcpu *vcpu)
@@ -30,12 +25,12 @@ static int set_msrs(struct vcpu *vcpu)
 
 	msrs->nmsrs = ARRAY_COUNT(entries);
 	memcpy(msrs->entries, entries, sizeof(entries));
-	set = os_kvm_command(vcpu->kvm, KVM_SET_MSRS, as_argument(msrs));
+	set = os_kvm_pass(vcpu->kvm, KVM_SET_MSRS, msrs);
 	return set < 0 ? (int)set : 0;
 }
 
-int vcpu_create(struct vcpu *vcpu, const struct partition *partition,
-		const struct kvm_cpuid2 *cpuid, struct error *why)
+int vcpu_create(struct vcpu *vcpu, const struct partition *partition, struct kvm_cpuid2 *cpuid,
+		struct error *why)
 {
 	int64_t number = os_kvm_command(partition->vm, KVM_CREATE_VCPU, vcpu->number);
 	void *run;
@@ -52,7 +47,7 @@ int vcpu_create(struct vcpu *vcpu, const struct partition *partition,
 	err = os_kvm_map_run(vcpu->kvm, partition->run_size, &run);
 	if (!err) {
 		vcpu->run = run;
-		err = os_kvm_command(vcpu->kvm, KVM_SET_CPUID2, as_argument(cpuid));
+		err = os_kvm_pass(vcpu->kvm, KVM_SET_CPUID2, cpuid);
 	}
 	if (!err)
 		err = set_msrs(vcpu);
@@ -113,7 +108,7 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct load_entry *entry, struct err
 		.rflags = RFLAGS_RESERVED_ONE,
 	};
 	struct kvm_sregs sregs;
-	int64_t err = os_kvm_command(vcpu->kvm, KVM_GET_SREGS, as_argument(&sregs));
+	int64_t err = os_kvm_pass(vcpu->kvm, KVM_GET_SREGS, &sregs);
 
 	if (!err) {
 		set_segments(&sregs, entry);
@@ -124,10 +119,10 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct load_entry *entry, struct err
 			sregs.cr4 = CR4_PAE;
 			sregs.efer = EFER_LME | EFER_LMA;
 		}
-		err = os_kvm_command(vcpu->kvm, KVM_SET_SREGS, as_argument(&sregs));
+		err = os_kvm_pass(vcpu->kvm, KVM_SET_SREGS, &sregs);
 	}
 	if (!err)
-		err = os_kvm_command(vcpu->kvm, KVM_SET_REGS, as_argument(&regs));
+		err = os_kvm_pass(vcpu->kvm, KVM_SET_REGS, &regs);
 	if (err < 0)
 		return error_set(why, (int)err,
 				 "the boot CPU's state for %s was refused (error %d)",
@@ -198,8 +193,8 @@ static void describe_place(struct vcpu *vcpu, char *text, size_t size)
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 
-	if (os_kvm_command(vcpu->kvm, KVM_GET_REGS, as_argument(&regs)) < 0 ||
-	    os_kvm_command(vcpu->kvm, KVM_GET_SREGS, as_argument(&sregs)) < 0) {
+	if (os_kvm_pass(vcpu->kvm, KVM_GET_REGS, &regs) < 0 ||
+	    os_kvm_pass(vcpu->kvm, KVM_GET_SREGS, &sregs) < 0) {
 		format_text(text, size, "at an unknown place");
 		return;
 	}

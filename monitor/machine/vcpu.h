@@ -42,7 +42,7 @@ struct vcpu {
 };
 
 /* The vCPU's number, buses, ended and context are filled in. */
-int vcpu_create(struct vcpu *vcpu, const struct partition *partition, const struct kvm_cpuid2 *cpuid,
+int vcpu_create(struct vcpu *vcpu, const struct partition *partition, struct kvm_cpuid2 *cpuid,
 		struct error *why);
 void vcpu_destroy(struct vcpu *vcpu);
 /* Gives the boot CPU the state that the loader asks for. */
