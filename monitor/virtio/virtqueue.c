@@ -63,7 +63,7 @@ int virtqueue_start(struct virtqueue *queue, uint16_t max_size, bool event_index
 	queue->known_available = 0;
 	queue->next_used = 0;
 	queue->signalled_used = 0;
-	queue->signalled_valid = false;
+	queue->signalled_valid = true; /* nothing is used yet: no interrupt before the first push */
 	queue->live = true;
 	return 0;
 }
