@@ -57,8 +57,10 @@ struct virtio_blk {
 	bool kicking; /* loop thread: we are inside os_block_kick() and hold the lock */
 	/* All below: virtio.lock. */
 	bool waiting; /* chains wait for the end of a request */
-	/* Which are unused; the last freed is taken first, so that what is never needed costs no
-	 * memory. */
+	/*
+	 * Which are unused; the last freed is taken first, so that what is never needed at the same
+	 * time is never touched and costs no memory.
+	 */
 	unsigned free_request_count, free_table_count;
 	uint8_t free_requests[BLK_REQUESTS], free_tables[BLK_TABLES];
 	struct blk_request requests[BLK_REQUESTS];
