@@ -23,8 +23,8 @@ static int definition_parse(const char *text, size_t size, const char *path, jso
 	if (json_error_code(&json_error) == json_error_out_of_memory)
 		return error_set(why, -ENOMEM, "%s: there is no memory left to read it", path);
 	return error_set(why, -EINVAL,
-			 "%s:%d:%d: this is not JSON as a VM definition must be: %.120s", path,
-			 json_error.line, json_error.column, json_error.text);
+			 "%.200s:%d:%d: not valid JSON: %.120s; correct it, dyad-vm(5) shows how",
+			 path, json_error.line, json_error.column, json_error.text);
 }
 
 /* The VM's name, if the definition has none: the file's, without its folder and ending. */
@@ -101,8 +101,10 @@ int definition_read_file(struct definition *definition, const char *path, struct
 				 "the VM definition's file name is empty; give the name of a file");
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(why, -errno, "can't open the VM definition %s: %s", path,
-				 strerror(errno));
+		return error_set(why, -errno,
+				 "can't open the VM definition %.200s: %s; give the name of a JSON "
+				 "file that you can read",
+				 path, strerror(errno));
 	text = malloc(DEFINITION_SIZE_MAX + 1);
 	if (text == NULL) {
 		error = error_set(why, -ENOMEM, "%s: there is no memory left to read it", path);
@@ -110,13 +112,17 @@ int definition_read_file(struct definition *definition, const char *path, struct
 	}
 	size = read_all(fd, text, DEFINITION_SIZE_MAX + 1);
 	if (size < 0)
-		error = error_set(why, (int)size, "can't read the VM definition %s: %s", path,
-				  strerror((int)-size));
+		error = error_set(
+			why, (int)size,
+			"can't read the VM definition %.200s: %s; give the name of a JSON "
+			"file that you can read",
+			path, strerror((int)-size));
 	else if (size > DEFINITION_SIZE_MAX)
-		error = error_set(why, -EFBIG,
-				  "%s is longer than 1 MiB, so it is no VM definition; give a JSON "
-				  "file as dyad-vm(5) describes",
-				  path);
+		error = error_set(
+			why, -EFBIG,
+			"%.200s is longer than 1 MiB, so it is no VM definition; give a JSON "
+			"file as dyad-vm(5) describes",
+			path);
 	else
 		error = definition_read_text(definition, text, (size_t)size, path, why);
 out:

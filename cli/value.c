@@ -131,7 +131,7 @@ int value_choice(const char *text, const char *const *names, unsigned *place, st
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", before,
 					 names[i]);
 	}
-	return error_set(why, -EINVAL, "\"%.40s\" is none of the choices: give %s", text, list);
+	return error_set(why, -EINVAL, "\"%.40s\" is not known; give %s", text, list);
 }
 
 int value_check_name(const char *text, struct error *why)
