@@ -53,8 +53,8 @@
 #define PTE_PS (UINT64_C(1) << 7) /* a large page instead of a table */
 #define PTE_NX (UINT64_C(1) << 63)
 
-#define PAGE_SIZE UINT64_C(0x1000)
-#define LARGE_PAGE_SIZE UINT64_C(0x200000)
+#define X86_PAGE_SIZE UINT64_C(0x1000)
+#define X86_LARGE_PAGE_SIZE UINT64_C(0x200000)
 #define PAGE_TABLE_ENTRIES 512
 
 /* Types of segments, APM2 sections 4.7.2, 4.7.3 and 4.8.3. */

@@ -3,12 +3,13 @@
  * load.h - what stands in guest memory and in the boot CPU's registers when a guest starts.
  *
  * load_guest() finds out what kind of kernel a file is and loads it by the protocol that fits:
- *   bzImage    Linux x86 boot protocol 2.12 or later, entered at the 64-bit entry point: the
- * payload is unpacked by the monitor and entered directly, or with kaslr the guest's own
+ *   bzImage    Linux x86 boot protocol 2.12 or later, entered in 64-bit mode: the payload is
+ *              unpacked by the monitor and entered directly, or with kaslr the guest's own
  *              decompressor is entered
- *   ELF64 with a PVH note    Xen's PVH start of day (32-bit protected mode)
- *   ELF with a Multiboot 1 header in its first 8192 bytes   Multiboot 0.6.96 (32-bit protected
- * mode) ELF64 without either     Linux's vmlinux: 64-bit entry as for a bzImage
+ *   ELF with a PVH note          Xen's PVH start of day (32-bit protected mode)
+ *   Multiboot 1 header in the first 8192 bytes   Multiboot 0.6.96 (32-bit protected mode):
+ *              an ELF, or any file whose header says where it goes
+ *   ELF64 without either         Linux's vmlinux, entered as a bzImage's payload is
  */
 #ifndef DYAD_MONITOR_LOAD_LOAD_H
 #define DYAD_MONITOR_LOAD_LOAD_H
@@ -34,14 +35,13 @@ struct memory_map_entry { /* as in an e820 map */
 struct load_file {
 	struct os_file *file;
 	const char *name;      /* for messages */
-	const char *arguments; /* Multiboot modules: their command line; or NULL */
+	const char *arguments; /* Multiboot modules: behind the name in their string; or NULL */
 };
 
 struct load_request {
 	struct load_file kernel;
-	struct load_file initrd; /* .file NULL: none (Linux and PVH) */
-	struct load_file
-		modules[LOAD_MODULES_MAX]; /* Multiboot: after the initrd, which comes first */
+	struct load_file initrd;                    /* .file NULL: none */
+	struct load_file modules[LOAD_MODULES_MAX]; /* Multiboot: behind the initrd */
 	unsigned module_count;
 	const char *command_line; /* never NULL */
 	bool kaslr;
@@ -55,9 +55,10 @@ enum load_mode {
 	LOAD_MODE_PROTECTED32 /* 32-bit, paging off, flat segments */
 };
 
-/* Of the GDT that every protocol here is started with: null, null, code, data. */
+/* Of the GDT that every protocol here is started with: null, null, code, data, busy TSS. */
 #define LOAD_CODE_SELECTOR 0x10
 #define LOAD_DATA_SELECTOR 0x18
+#define LOAD_TASK_SELECTOR 0x20
 
 /* How the boot CPU starts; all that is not named is as after reset, interrupts off. */
 struct load_entry {
@@ -66,7 +67,7 @@ struct load_entry {
 	uint64_t rsi;      /* LONG64: boot_params */
 	uint64_t rax, rbx; /* PROTECTED32: what the protocol passes */
 	uint64_t cr3;      /* LONG64 */
-	gpa_t gdt; /* a GDT with null, null, 64- or 32-bit code (0x10), data (0x18) descriptors */
+	gpa_t gdt;         /* null, null, 64- or 32-bit code, data, busy TSS */
 	uint16_t gdt_limit;
 	const char *protocol; /* for the log: "Linux 64-bit", "PVH", "Multiboot" */
 };
