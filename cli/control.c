@@ -54,11 +54,11 @@ static void control_signal(void *arg, int number)
 	}
 	control->signal = number;
 	format_text(line, sizeof(line),
-		    "%s: pressed the guest's power button; it has %d seconds, and a second signal "
+		    "%s: pressed the guest's power button; it has %u seconds, and a second signal "
 		    "stops it at once",
-		    control_signal_name(number), CONTROL_GRACE_SECONDS);
+		    control_signal_name(number), control->grace_seconds);
 	os_log(OS_LOG_INFO, line);
-	os_timer_set(control->grace, os_clock_monotonic() + CONTROL_GRACE_SECONDS * NANOSECONDS);
+	os_timer_set(control->grace, os_clock_monotonic() + control->grace_seconds * NANOSECONDS);
 	control->target.power_button(control->target.context);
 }
 
@@ -71,11 +71,12 @@ static bool control_is_ignored(int number)
 }
 
 int control_begin(struct control *control, struct os_loop *loop,
-		  const struct control_target *target, struct error *why)
+		  const struct control_target *target, unsigned grace_seconds, struct error *why)
 {
 	int error;
 
-	*control = (struct control){.loop = loop, .target = *target};
+	*control =
+		(struct control){.loop = loop, .target = *target, .grace_seconds = grace_seconds};
 	error = os_timer_create(loop, control_grace_over, control, &control->grace);
 	if (error < 0)
 		return error_set(why, error, "can't make a timer: %s", strerror(-error));

@@ -15,8 +15,6 @@
 #include "os.h"
 #include "type2/process/process.h"
 
-#define CONTROL_GRACE_SECONDS 10
-
 struct control_target {
 	void (*power_button)(void *context);
 	void (*stop)(void *context);
@@ -26,6 +24,7 @@ struct control_target {
 struct control {
 	struct os_loop *loop;
 	struct control_target target;
+	unsigned grace_seconds;
 	struct os_timer *grace;
 	unsigned watched; /* which signals, as bits by their place in the list */
 	int signal;       /* the first that came, or 0 */
@@ -34,7 +33,7 @@ struct control {
 
 /* From now on signals go to target.  Fails as a whole. */
 int control_begin(struct control *control, struct os_loop *loop,
-		  const struct control_target *target, struct error *why);
+		  const struct control_target *target, unsigned grace_seconds, struct error *why);
 /* Signals do again what they did before.  What came stays readable. */
 void control_end(struct control *control);
 /* A command of the console's escape key. */

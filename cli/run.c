@@ -16,6 +16,8 @@
 #include "cli/run_options.h"
 #include "monitor/log.h"
 
+#define GRACE_SECONDS 10 /* for a guest to power off when it is asked to */
+
 /* What the loop's callbacks act on. */
 struct run {
 	struct vm *vm;
@@ -101,6 +103,46 @@ static int run_open_console(struct run *run, const struct vm_config *config, str
 	return process_console_open(loop, &options, console, why);
 }
 
+static int run_check_file(const char *path, struct error *why)
+{
+	struct os_file *file;
+	int error;
+
+	if (path == NULL)
+		return 0;
+	error = os_file_open(path, &file, why);
+	if (error == 0)
+		os_file_close(file);
+	return error;
+}
+
+/*
+ * Where there is no engine: what the person gave is looked at all the same, because they can mend
+ * that first.  Where there is one, vm_create() finds the same faults.
+ */
+static int run_check_files(const struct vm_config *config, struct os_loop *loop, struct error *why)
+{
+	int error = run_check_file(config->kernel, why);
+
+	if (error == 0)
+		error = run_check_file(config->initrd, why);
+	for (unsigned i = 0; error == 0 && i < config->module_count; i++)
+		error = run_check_file(config->modules[i].path, why);
+	for (unsigned i = 0; error == 0 && i < config->disk_count; i++) {
+		const struct os_block_options options = {
+			.name = config->disks[i].path,
+			.read_only = config->disks[i].read_only,
+			.cache = config->disks[i].cache,
+		};
+		struct os_block *block;
+
+		error = os_block_open(loop, &options, &block, why);
+		if (error == 0)
+			os_block_close(block);
+	}
+	return error;
+}
+
 int run_vm(const struct definition *definition)
 {
 	const struct vm_config *config = &definition->config;
@@ -121,8 +163,13 @@ int run_vm(const struct definition *definition)
 	}
 	status = EXIT_BAD_INPUT;
 	error = engine_open(definition->engine, &hypervisor, &why);
-	if (error < 0)
+	if (error < 0) {
+		struct error file_why;
+
+		if (run_check_files(config, loop, &file_why) < 0)
+			why = file_why;
 		goto out;
+	}
 	error = run_open_console(&run, config, loop, &console, &why);
 	if (error < 0)
 		goto out;
@@ -130,7 +177,7 @@ int run_vm(const struct definition *definition)
 	if (error < 0)
 		goto out;
 	status = EXIT_INTERNAL;
-	error = control_begin(&run.control, loop, &target, &why);
+	error = control_begin(&run.control, loop, &target, GRACE_SECONDS, &why);
 	if (error < 0)
 		goto out;
 	run.running = true;
