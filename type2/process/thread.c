@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - threads with small stacks, the kick, and a mutex that costs one atomic operation when
+ * nobody contends.
+ */
+#include "type2/process/thread.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/bits.h"
+#include "os.h"
+
+/*
+ * What a vCPU or worker thread needs at the most, below the size at which the kernel would back it
+ * with a huge page.  Instrumented code needs more.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define THREAD_STACK_SIZE (MIB)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define THREAD_STACK_SIZE (MIB)
+#endif
+#endif
+#ifndef THREAD_STACK_SIZE
+#define THREAD_STACK_SIZE (128 * KIB)
+#endif
+
+#define THREAD_NAME_MAX 16 /* with its NUL; the kernel's TASK_COMM_LEN */
+
+struct os_thread {
+	pthread_t handle;
+	void (*run)(void *);
+	void *arg;
+	char name[THREAD_NAME_MAX];
+};
+
+static int thread_kick_signal(void)
+{
+	return SIGRTMIN;
+}
+
+static void thread_kicked(int signal)
+{
+	(void)signal;
+}
+
+void thread_install_kick(void)
+{
+	struct sigaction action = {.sa_handler = thread_kicked};
+
+	/* No SA_RESTART: KVM_RUN is to end.  Elsewhere in our code EINTR is always tried again. */
+	sigemptyset(&action.sa_mask);
+	sigaction(thread_kick_signal(), &action, NULL);
+}
+
+static void *thread_main(void *arg)
+{
+	struct os_thread *thread = arg;
+
+	pthread_setname_np(pthread_self(), thread->name);
+	thread->run(thread->arg);
+	return NULL;
+}
+
+/*
+ * Signals to the process are the main thread's business.  A fault and the kick are the thread's
+ * own.
+ */
+static void thread_signal_mask(sigset_t *mask)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+
+	sigfillset(mask);
+	for (size_t i = 0; i < ARRAY_COUNT(own); i++)
+		sigdelset(mask, own[i]);
+	sigdelset(mask, thread_kick_signal());
+}
+
+int os_thread_start(struct os_thread **out, const char *name, void (*run)(void *), void *arg)
+{
+	struct os_thread *thread = calloc(1, sizeof(*thread));
+	pthread_attr_t attributes;
+	sigset_t mask;
+	int error;
+
+	if (!thread)
+		return -ENOMEM;
+	thread->run = run;
+	thread->arg = arg;
+	memcpy(thread->name, name, strnlen(name, THREAD_NAME_MAX - 1));
+	error = pthread_attr_init(&attributes);
+	if (error)
+		goto free_thread;
+	thread_install_kick(); /* again, for a process that never called process_init() */
+	thread_signal_mask(&mask);
+	error = pthread_attr_setsigmask_np(&attributes, &mask);
+	if (!error)
+		error = pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
+	if (!error)
+		error = pthread_create(&thread->handle, &attributes, thread_main, thread);
+	pthread_attr_destroy(&attributes);
+	if (error)
+		goto free_thread;
+	*out = thread;
+	return 0;
+free_thread:
+	free(thread);
+	return -error;
+}
+
+void os_thread_kick(struct os_thread *thread)
+{
+	pthread_kill(thread->handle, thread_kick_signal());
+}
+
+void os_thread_join(struct os_thread *thread)
+{
+	if (!thread)
+		return;
+	pthread_join(thread->handle, NULL);
+	free(thread);
+}
+
+/* --- Mutex: a futex word with three states ------------------------------------------------------
+ */
+
+enum { MUTEX_FREE, MUTEX_HELD, MUTEX_CONTENDED /* held, and someone may sleep */ };
+
+struct mutex {
+	_Atomic uint32_t state;
+};
+_Static_assert(sizeof(struct mutex) <= sizeof(struct os_mutex), "fits the opaque part");
+
+static struct mutex *mutex_of(struct os_mutex *mutex)
+{
+	return (struct mutex *)mutex;
+}
+
+static void mutex_futex(struct mutex *mutex, int operation, uint32_t value)
+{
+	int saved_errno = errno;
+
+	syscall(SYS_futex, &mutex->state, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+	errno = saved_errno;
+}
+
+void os_mutex_init(struct os_mutex *mutex)
+{
+	*mutex = (struct os_mutex){{0}};
+}
+
+__attribute__((noinline, cold)) static void mutex_lock_slowly(struct mutex *mutex)
+{
+	/*
+	 * From here on we can't know whether others sleep, so the mutex is taken as contended, and
+	 * our unlock wakes one in vain at worst.
+	 */
+	while (atomic_exchange_explicit(&mutex->state, MUTEX_CONTENDED, memory_order_acquire) !=
+	       MUTEX_FREE)
+		mutex_futex(mutex, FUTEX_WAIT, MUTEX_CONTENDED);
+}
+
+void os_mutex_lock(struct os_mutex *opaque)
+{
+	struct mutex *mutex = mutex_of(opaque);
+	uint32_t expected = MUTEX_FREE;
+
+	if (!atomic_compare_exchange_strong_explicit(&mutex->state, &expected, MUTEX_HELD,
+						     memory_order_acquire, memory_order_relaxed))
+		mutex_lock_slowly(mutex);
+}
+
+void os_mutex_unlock(struct os_mutex *opaque)
+{
+	struct mutex *mutex = mutex_of(opaque);
+
+	if (atomic_exchange_explicit(&mutex->state, MUTEX_FREE, memory_order_release) ==
+	    MUTEX_CONTENDED)
+		mutex_futex(mutex, FUTEX_WAKE, 1);
+}
