@@ -82,8 +82,18 @@ static int read_blob(struct load_context *context, const struct load_blob *blob,
 
 /* --- Header ----------------------------------------------------------------------------------- */
 
-static int check_header(struct load_context *context, const struct linux_setup_header *header)
+/* Whether a header that ends at end (in the file) has the field. */
+#define HAS_FIELD(end, field)                                                                      \
+	((end) >= LINUX_SETUP_HEADER + offsetof(struct linux_setup_header, field) +                \
+			  sizeof(((struct linux_setup_header *)NULL)->field))
+
+static int check_header(struct load_context *context, const struct linux_setup_header *header,
+			uint64_t end)
 {
+	const char *too_short = "setup header is shorter than any of its protocol";
+
+	if (!HAS_FIELD(end, version))
+		return damaged(context, too_short);
 	if (header->boot_flag != LINUX_BOOT_FLAG)
 		return damaged(context, "setup header has no boot flag");
 	if (header->version < LINUX_PROTOCOL_2_12)
@@ -92,6 +102,8 @@ static int check_header(struct load_context *context, const struct linux_setup_h
 			"%s speaks Linux boot protocol %u.%02u, and 2.12 is the oldest that has "
 			"a 64-bit entry point: name a kernel of Linux 3.8 or later",
 			context->kernel, header->version >> 8, header->version & 0xffu);
+	if (!HAS_FIELD(end, init_size))
+		return damaged(context, too_short);
 	if (!(header->xloadflags & LINUX_XLF_KERNEL_64))
 		return error_set(context->why, -EOPNOTSUPP,
 				 "%s is a 32-bit Linux kernel without a 64-bit entry point: name a "
@@ -116,21 +128,14 @@ static int read_header(struct load_context *context, struct bzimage *image)
 
 	if (err < 0)
 		return err;
-	/* Of a header that is longer than what we know all that boot_params has room for is passed
-	 * on. */
+	/* Of a longer header than we know, all that boot_params has room for is passed on. */
 	header_end = MIN(LINUX_JUMP_END + displacement, LINUX_SETUP_HEADER_MAX);
-	if (header_end < LINUX_SETUP_HEADER + offsetof(struct linux_setup_header, version) +
-				 sizeof(header->version))
-		return damaged(context, "setup header is shorter than any of its protocol");
 	err = read_blob(context, &file, LINUX_SETUP_HEADER, image->params.hdr_bytes,
 			header_end - LINUX_SETUP_HEADER);
 	if (!err)
-		err = check_header(context, header);
+		err = check_header(context, header, header_end);
 	if (err < 0)
 		return err;
-	if (header_end < LINUX_SETUP_HEADER + offsetof(struct linux_setup_header, init_size) +
-				 sizeof(header->init_size))
-		return damaged(context, "setup header is shorter than any of its protocol");
 
 	setup_size = (1 + (uint64_t)(header->setup_sects ? header->setup_sects
 							 : LINUX_SETUP_SECTS_DEFAULT)) *

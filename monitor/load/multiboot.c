@@ -218,7 +218,7 @@ int multiboot_load(struct load_context *context, const struct load_blob *blob,
 		   const struct elf_image *image, struct load_entry *entry)
 {
 	struct multiboot_info info = {0};
-	struct elf_image addresses;
+	struct elf_image addresses = {0};
 	gpa_t rip = 0;
 	int err = 0;
 
