@@ -28,12 +28,8 @@ FREESTANDING := $(BASE) -ffreestanding -fno-builtin-printf
 HOSTED := $(BASE) -D_GNU_SOURCE -DDYAD_VERSION='"$(VERSION)"' -pthread
 HARDEN := $(if $(SANITIZE),,-fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
 
-PROCESS_PACKAGES := liburing slirp zlib liblzma libzstd liblz4
-CLI_PACKAGES := jansson
-# Asked for only when something is linked, so that `make help` works on a bare machine.
-process_cflags = $(shell pkg-config --cflags $(PROCESS_PACKAGES))
-process_libs = $(shell pkg-config --libs $(PROCESS_PACKAGES))
-cli_libs = $(shell pkg-config --libs $(CLI_PACKAGES))
+PROCESS_LIBS := -luring -lslirp -lz -llzma -lzstd -llz4
+CLI_LIBS := -ljansson
 
 LIB_SRC := $(wildcard lib/*.c)
 MONITOR_SRC := $(wildcard monitor/*.c monitor/*/*.c)
@@ -72,7 +68,7 @@ help:
 
 $(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(LIB)
 	@echo "  link  $@"
-	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(process_libs) $(cli_libs) -lm
+	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lm
 
 $(LIB): $(call obj,$(LIB_SRC))
 $(MONITOR): $(call obj,$(MONITOR_SRC))
@@ -85,7 +81,7 @@ $(O)/%.a:
 
 # flags by layer
 $(O)/obj/lib/%.o $(O)/obj/monitor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)
-$(O)/obj/type2/%.o $(O)/obj/cli/%.o: FLAGS = $(HOSTED) $(HARDEN) $(process_cflags)
+$(O)/obj/type2/%.o $(O)/obj/cli/%.o: FLAGS = $(HOSTED) $(HARDEN)
 $(O)/obj/tests/%.o: FLAGS = $(HOSTED)
 HARDEN_FREESTANDING := $(if $(SANITIZE),,-fstack-protector-strong -fPIE)
 
@@ -102,7 +98,7 @@ $(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(SUPPORT) $(LIB)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lcmocka
 $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(LIB)
 	@mkdir -p $(@D)
-	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ $(process_libs) $(cli_libs) -lcmocka -lm
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
 
 # Fuzz targets: the same sources again, instrumented by clang.
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1 -g
@@ -135,7 +131,7 @@ tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))
 $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS)
 	@mkdir -p $(@D)
 	@echo "  tidy  $<"
-	@clang-tidy --quiet $< -- $(HOSTED) $(process_cflags) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
+	@clang-tidy --quiet $< -- $(HOSTED) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
 	@touch $@
 
 -include cli/install.mk
