@@ -24,7 +24,7 @@ int virtio_net_create(const struct guest_memory *memory, struct os_net *net, con
 		      struct virtio_device **out);
 void virtio_net_destroy(struct virtio_device *virtio);
 
-/* Console (5.3): one port. */
+/* Console (5.3): one port; without a console (NULL) what the guest says is thrown away. */
 int virtio_console_create(const struct guest_memory *memory, struct os_console *console,
 			  struct virtio_device **out);
 void virtio_console_destroy(struct virtio_device *virtio);
@@ -33,7 +33,7 @@ void virtio_console_destroy(struct virtio_device *virtio);
 int virtio_rng_create(const struct guest_memory *memory, struct virtio_device **out);
 void virtio_rng_destroy(struct virtio_device *virtio);
 
-/* Traditional balloon (5.5) with deflate on OOM and free page reporting. */
+/* Traditional balloon (5.5) with deflate on OOM and free page reporting; empty after a reset. */
 int virtio_balloon_create(const struct guest_memory *memory, struct virtio_device **out);
 /* Asks the guest to give up pages until it has given up count of 4096 bytes.  Any thread. */
 void virtio_balloon_set_target(struct virtio_device *virtio, uint32_t pages);

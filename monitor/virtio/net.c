@@ -13,7 +13,7 @@
  *
  * Receiving: the device holds receive buffers for at least one frame of the largest size, where the
  * driver gives that many, and receives straight into them.  While it holds less than the MTU asks
- * for it takes nothing from the port, and frames wait there.
+ * for, and the driver has given more before, it takes nothing from the port, and frames wait there.
  */
 #include <linux/errno.h>
 
@@ -28,6 +28,7 @@
 #define NET_QUEUE_SIZE 256
 #define NET_HEADER_SIZE sizeof(struct virtio_net_hdr_v1)
 #define NET_LINK_HEADER_MAX 18 /* Ethernet with a VLAN tag */
+#define NET_MTU_DEFAULT 1500   /* of a driver that does not ask */
 #define NET_SEGMENT_MAX 65535  /* an IP packet that is left to be cut up */
 #define NET_TURN_FRAMES 256    /* what one call back moves in one direction at the most */
 #define NET_TURN_BYTES (4 * MIB)
@@ -53,7 +54,7 @@ struct net_chain {
 struct net_held {
 	unsigned chain_first, chain_count;
 	unsigned segment_first, segment_count;
-	uint64_t bytes;
+	uint64_t bytes, most_bytes; /* now; since activation */
 	struct net_chain chains[NET_HELD_CHAINS];
 	struct os_iov segments[NET_HELD_SEGMENTS];
 };
@@ -218,10 +219,12 @@ static bool net_hold(struct virtio_net *net, unsigned index)
 		return held->chain_count > 0 || net_hold_one(net, index);
 	while (held->bytes < net->frame_max && net_hold_one(net, index))
 		;
-	if (net->virtio.failed)
+	if (net->virtio.failed || held->chain_count == 0)
 		return false;
-	/* With all the room for buffers taken, what is held must do however little it is. */
-	return held->bytes >= net->frame_min || !held_make_room(held);
+	held->most_bytes = MAX(held->most_bytes, held->bytes);
+	/* What a driver has not given before it may never give, nor is there room for more than
+	 * that. */
+	return held->bytes >= MIN(net->frame_min, held->most_bytes) || !held_make_room(held);
 }
 
 /* Gives the buffers of a frame of size bytes to the driver. */
@@ -338,11 +341,14 @@ static void net_activate(struct virtio_device *virtio)
 {
 	struct virtio_net *net = to_net(virtio);
 	const uint64_t segmented = BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6);
+	uint32_t overhead = NET_HEADER_SIZE + NET_LINK_HEADER_MAX;
 
-	net->frame_min = (uint32_t)(NET_HEADER_SIZE + NET_LINK_HEADER_MAX + net->info.mtu);
-	net->frame_max = net->frame_min;
+	net->frame_max = overhead + net->info.mtu;
+	net->frame_min = net->frame_max;
+	if (!virtio_has_feature(virtio, VIRTIO_NET_F_MTU))
+		net->frame_min = MIN(net->frame_min, overhead + NET_MTU_DEFAULT);
 	if (virtio->negotiated & segmented)
-		net->frame_max = NET_HEADER_SIZE + NET_LINK_HEADER_MAX + NET_SEGMENT_MAX;
+		net->frame_max = overhead + NET_SEGMENT_MAX;
 	/* Without checksums left open nothing else can be (5.1.3.1). */
 	os_net_set_offloads(net->net, virtio_has_feature(virtio, VIRTIO_NET_F_GUEST_CSUM)
 					      ? virtio->negotiated & NET_GUEST_OFFLOADS
@@ -363,7 +369,7 @@ static void net_reset(struct virtio_device *virtio)
 	os_net_set_offloads(net->net, 0);
 	held->chain_first = held->chain_count = 0;
 	held->segment_first = held->segment_count = 0;
-	held->bytes = 0;
+	held->bytes = held->most_bytes = 0;
 	os_mutex_unlock(&virtio->lock);
 }
 

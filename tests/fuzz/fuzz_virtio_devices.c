@@ -22,8 +22,9 @@
 
 #define RAM_SIZE (256 * KIB)
 #define GUARD_SIZE (64 * KIB)
-#define RINGS_SIZE (24 * KIB) /* more than the rings of any device; what is behind is for buffers  \
-			       */
+#define RINGS_SIZE                                                                                 \
+	(24 * KIB) /* more than the rings of any device; what is behind is for buffers             \
+		    */
 #define DISK_SIZE (64 * KIB)
 #define OPERATIONS_MAX 300
 #define CHAIN_MAX 24
@@ -116,6 +117,7 @@ static void scene_create(struct scene *scene)
 							  .read_only = flags & 2,
 							  .can_discard = !(flags & 4),
 						  });
+		fake_block_hold(scene->block, flags & 8);
 		options.block = scene->block;
 		assert(virtio_blk_create(memory, &options, &scene->virtio) == 0);
 		break;
@@ -162,7 +164,8 @@ static void scene_destroy(struct scene *scene)
 
 static void scene_start(struct scene *scene)
 {
-	uint64_t features = next8(&scene->input) & 1 ? UINT64_MAX : next64(&scene->input);
+	uint8_t choice = next8(&scene->input);
+	uint64_t features = choice & 0x80 ? next64(&scene->input) : ~BIT(choice % 64);
 	uint16_t size = (uint16_t)(1 << (next8(&scene->input) % 9));
 
 	ram_clear(scene);
@@ -281,6 +284,20 @@ static void add_writable(struct scene *scene)
 	}
 }
 
+/* What a driver does that lives long: the chains that came back, or one of them, are offered again.
+ */
+static void offer_again(struct scene *scene)
+{
+	struct driver_queue *queue = next_queue(scene);
+	uint8_t count = next8(&scene->input);
+	uint32_t head = next8(&scene->input), written;
+
+	for (unsigned i = 0; i < count; i++) {
+		driver_take_used(queue, &head, &written);
+		driver_offer(queue, (uint16_t)head);
+	}
+}
+
 /* --- Operations ------------------------------------------------------------------------------ */
 
 static void write_anywhere(struct scene *scene)
@@ -370,7 +387,8 @@ static void back_end_event(struct scene *scene)
 	else if (scene->console)
 		console_event(scene);
 	else if (scene->kind == KIND_BALLOON)
-		virtio_balloon_set_target(scene->virtio, next16(&scene->input));
+		virtio_balloon_set_target(scene->virtio,
+					  virtio_balloon_get_actual(scene->virtio) + 1);
 }
 
 static void access_config(struct scene *scene)
@@ -426,8 +444,10 @@ static void operate(struct scene *scene)
 		break;
 	case 7:
 	case 8:
-	case 9:
 		notify(scene, next8(&scene->input) % scene->virtio->queue_count);
+		break;
+	case 9:
+		offer_again(scene);
 		break;
 	case 10:
 		notify_again(scene);

@@ -380,6 +380,20 @@ static void test_the_driver_is_asked_for_a_doorbell_when_buffers_are_out(void **
 	assert_int_equal(*driver_available_event(&f->device.queues[RX]), 1);
 }
 
+static void test_a_driver_with_few_small_buffers_is_served(void **state)
+{
+	struct fixture *f = *state;
+	gpa_t gpa;
+
+	for (unsigned round = 0; round < 5; round++) {
+		gpa = add_receive_buffer(f, 64);
+		add_receive_buffer(f, 64);
+		driver_notify(&f->device, RX);
+		deliver(f, 100);
+		expect_received(f, gpa, 100, 64);
+	}
+}
+
 static void test_many_frames_pass_through_a_small_ring(void **state)
 {
 	struct fixture *f = *state;
@@ -537,6 +551,7 @@ int main(void)
 			      setup_offloads),
 		NET_TEST(test_frames_wait_in_the_port_for_buffers),
 		NET_TEST(test_the_driver_is_asked_for_a_doorbell_when_buffers_are_out),
+		NET_TEST(test_a_driver_with_few_small_buffers_is_served),
 		NET_TEST(test_many_frames_pass_through_a_small_ring),
 		NET_TEST_WITH(test_many_frames_pass_through_a_small_ring, setup_offloads),
 		NET_TEST(test_a_burst_is_bounded_and_gone_on_with),
