@@ -82,10 +82,11 @@ void net_iov_read(const struct os_iov *iov, unsigned count, size_t at, void *byt
 	uint8_t *to = bytes, *piece;
 
 	while (size) {
-		size_t part = MIN(net_iov_piece(iov, count, at, &piece), size);
+		size_t part = net_iov_piece(iov, count, at, &piece);
 
 		if (!part)
 			return;
+		part = MIN(part, size);
 		memcpy(to, piece, part);
 		to += part;
 		at += part;
@@ -100,10 +101,11 @@ void net_iov_write(const struct os_iov *iov, unsigned count, size_t at, const vo
 	uint8_t *piece;
 
 	while (size) {
-		size_t part = MIN(net_iov_piece(iov, count, at, &piece), size);
+		size_t part = net_iov_piece(iov, count, at, &piece);
 
 		if (!part)
 			return;
+		part = MIN(part, size);
 		memcpy(piece, from, part);
 		from += part;
 		at += part;

@@ -45,7 +45,7 @@ static uint64_t meminfo_field(const char *text, const char *name)
 /* Looks into the group's directory and all above it; path is cut on the way. */
 static uint64_t cgroup_walk(const char *root, const char *mount, char *path, const char *file)
 {
-	uint64_t least = UINT64_MAX;
+	uint64_t least = UINT64_MAX, limit;
 	char name[TEXT_MAX], text[TEXT_MAX];
 
 	for (;;) {
@@ -54,8 +54,9 @@ static uint64_t cgroup_walk(const char *root, const char *mount, char *path, con
 		if (snprintf(name, sizeof(name), "%s%s/%s", mount, path, file) <
 		    (int)sizeof(name)) {
 			read_text(root, name, text);
+			limit = strtoull(text, NULL, 10);
 			if (text[0] >= '0' && text[0] <= '9')
-				least = MIN(least, strtoull(text, NULL, 10));
+				least = MIN(least, limit);
 		}
 		if (!slash)
 			break;
@@ -89,16 +90,18 @@ static uint64_t cgroup_limit(const char *root)
 	while ((line = strsep(&rest, "\n"))) {
 		char *controllers = strchr(line, ':');
 		char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+		uint64_t limit = UINT64_MAX;
 
 		if (!path)
 			continue;
 		controllers++;
 		path++;
 		if (path == controllers + 1)
-			least = MIN(least, cgroup_walk(root, "/sys/fs/cgroup", path, "memory.max"));
+			limit = cgroup_walk(root, "/sys/fs/cgroup", path, "memory.max");
 		else if (names_memory(controllers, path - 1))
-			least = MIN(least, cgroup_walk(root, "/sys/fs/cgroup/memory", path,
-						       "memory.limit_in_bytes"));
+			limit = cgroup_walk(root, "/sys/fs/cgroup/memory", path,
+					    "memory.limit_in_bytes");
+		least = MIN(least, limit);
 	}
 	return least;
 }
