@@ -340,7 +340,7 @@ static int write_all(struct area *area, const struct acpi_platform *platform, gp
 		err = write_mcfg(area, platform, &tables[2]);
 	if (!err)
 		err = write_xsdt(area, tables, ARRAY_COUNT(tables), &xsdt);
-	if (err < 0)
+	if (err)
 		return err;
 	finish_rsdp(rsdp, xsdt);
 	*rsdp_at = address_of(area, rsdp);

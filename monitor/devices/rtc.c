@@ -21,10 +21,14 @@
 
 /* --- The guest's clock ----------------------------------------------------------------------- */
 
-/* Nanoseconds since the epoch as the guest sees them, and the second they lie in. */
+/* Nanoseconds since the epoch as the guest sees them: at most what 64 bits hold, in 2262. */
 static int64_t clock_now(const struct rtc *rtc)
 {
-	return os_clock_wall() + rtc->offset;
+	int64_t ns;
+
+	if (__builtin_add_overflow(os_clock_wall(), rtc->offset, &ns))
+		return rtc->offset < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
 }
 
 static int64_t second_of(int64_t ns)

@@ -19,6 +19,7 @@
 #include "lib/bits.h"
 #include "lib/error.h"
 #include "monitor/acpi/acpi.h"
+#include "monitor/acpi/aml.h"
 #include "monitor/devices/devices.h"
 #include "tests/support/fake_os.h"
 
@@ -317,6 +318,81 @@ static void mcfg_names_ecam_of_bus_0_only(void **state)
 	assert_int_equal(mcfg->end_bus, 0);
 }
 
+/* INTA# of slot 3 is the fourth line, INTB# the first, and so on. */
+static void dsdt_turns_the_interrupt_lines_from_slot_to_slot(void **state)
+{
+	static const uint8_t pins[4][9] = {
+		{0x0c, 0xff, 0xff, 0x03, 0x00, 0x00, 0x00, 0x0a, 19},
+		{0x0c, 0xff, 0xff, 0x03, 0x00, 0x01, 0x00, 0x0a, 16},
+		{0x0c, 0xff, 0xff, 0x03, 0x00, 0x0a, 0x02, 0x00, 0x0a},
+		{0x0c, 0xff, 0xff, 0x03, 0x00, 0x0a, 0x03, 0x00, 0x0a},
+	};
+	struct fixture *f = *state;
+	const struct acpi_header *dsdt;
+
+	write_tables(f);
+	dsdt = table_at(f, ((const struct acpi_fadt *)find_table(f, "FACP"))->x_dsdt);
+	for (unsigned pin = 0; pin < 4; pin++) {
+		const uint8_t *entry = memmem(dsdt, dsdt->length, pins[pin], sizeof(pins[pin]));
+
+		assert_non_null(entry);
+		if (pin >= 2) /* the GSI stands behind what was searched for */
+			assert_int_equal(entry[sizeof(pins[pin])], 16 + (3 + pin) % 4);
+	}
+}
+
+/* PkgLength (20.2.4), at the lengths where it grows. */
+static void aml_counts_the_length_of_its_packages(void **state)
+{
+	static const size_t contents[] = {0, 61, 62, 4092, 4093, 100000};
+	static const size_t prefixes[] = {1, 1, 2, 2, 3, 3};
+	size_t capacity = 1 << 17;
+	uint8_t *bytes = calloc(1, capacity);
+
+	(void)state;
+	assert_non_null(bytes);
+	for (unsigned i = 0; i < ARRAY_COUNT(contents); i++) {
+		struct aml aml;
+		size_t package, length;
+
+		aml_init(&aml, bytes, capacity);
+		package = aml_package_begin(&aml, 0); /* its count is a byte of the content */
+		for (size_t byte = 0; byte < contents[i]; byte++)
+			aml_integer(&aml, 1);
+		aml_end(&aml, package);
+		assert_false(aml.overflow);
+		assert_int_equal(aml.length, 1 + prefixes[i] + 1 + contents[i]);
+		assert_int_equal(bytes[1] >> 6, prefixes[i] - 1);
+		length = bytes[1] & (prefixes[i] == 1 ? 0x3f : 0x0f);
+		for (unsigned byte = 1; byte < prefixes[i]; byte++)
+			length |= (size_t)bytes[1 + byte] << (8 * byte - 4);
+		assert_int_equal(length, aml.length - 1);
+		assert_int_equal(bytes[1 + prefixes[i]], 0);
+	}
+	free(bytes);
+}
+
+static void aml_that_does_not_fit_is_noticed(void **state)
+{
+	uint8_t bytes[16];
+
+	(void)state;
+	for (size_t capacity = 0; capacity < sizeof(bytes); capacity++) {
+		struct aml aml;
+		size_t device;
+
+		memset(bytes, 0x55, sizeof(bytes));
+		aml_init(&aml, bytes, capacity);
+		device = aml_device_begin(&aml, "DEV0");
+		aml_name(&aml, "_ADR");
+		aml_integer(&aml, 0x1234);
+		aml_end(&aml, device);
+		assert_int_equal(aml.overflow, capacity < 15);
+		for (size_t i = capacity; i < sizeof(bytes); i++)
+			assert_int_equal(bytes[i], 0x55);
+	}
+}
+
 /* The BIOS area may hold what an earlier guest left there. */
 static void tables_do_not_depend_on_what_memory_held(void **state)
 {
@@ -377,7 +453,8 @@ static void run(const char *folder, const char *command)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	snprintf(line, sizeof(line), "cat %s/said", folder);
-	status = system(line);
+	if (system(line) != 0)
+		print_error("cat has failed too\n");
 	fail_msg("'%s' failed (is acpica-tools installed?)", command);
 }
 
@@ -526,6 +603,9 @@ int main(void)
 		TEST(madt_routes_the_timer_and_the_sci),
 		TEST(madt_overrides_isa_lines_that_pci_uses_once_each),
 		TEST(mcfg_names_ecam_of_bus_0_only),
+		TEST(dsdt_turns_the_interrupt_lines_from_slot_to_slot),
+		TEST(aml_counts_the_length_of_its_packages),
+		TEST(aml_that_does_not_fit_is_noticed),
 		TEST(tables_do_not_depend_on_what_memory_held),
 		TEST(the_largest_machine_fits),
 		TEST(tables_that_do_not_fit_are_an_error),

@@ -189,6 +189,19 @@ static void nonsense_in_the_cells_becomes_some_time(void **state)
 	}
 }
 
+/* The guest has set its clock far ahead, and then the host's is set ahead as well. */
+static void a_clock_beyond_64_bits_stands_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	out(f, RTC_CENTURY, 0x21);
+	out(f, RTC_YEAR, 0x99);
+	fake_os_wall = 4261222912 * NS; /* in 2105 */
+	fake_os_run(f->loop);
+	assert_int_equal(in(f, RTC_CENTURY), 0x21);
+	assert_int_equal(in(f, RTC_YEAR), 0x99);
+}
+
 static void update_in_progress_is_shown_before_the_second_changes(void **state)
 {
 	struct fixture *f = *state;
@@ -402,6 +415,7 @@ int main(void)
 		TEST(the_time_can_be_set),
 		TEST(a_cell_can_be_set_while_the_clock_runs),
 		TEST(nonsense_in_the_cells_becomes_some_time),
+		TEST(a_clock_beyond_64_bits_stands_at_the_end),
 		TEST(update_in_progress_is_shown_before_the_second_changes),
 		TEST(update_ended_interrupts_each_second),
 		TEST(flags_rise_without_their_interrupts),
