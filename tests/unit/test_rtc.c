@@ -345,7 +345,16 @@ static void periodic_interrupt_keeps_its_rate(void **state)
 		in(f, RTC_C);
 	}
 	assert_in_range(f->rises, 990, 1000); /* one for each millisecond that held a tick */
-	out(f, RTC_A, 0x20);                  /* none */
+	out(f, RTC_A, 0x21); /* 256 Hz: the two lowest rates are not in line with the others */
+	f->rises = 0;
+	for (unsigned i = 0; i < 256; i++) {
+		pass(f, NS / 512);
+		assert_false(in(f, RTC_C) & RTC_C_PERIODIC);
+		pass(f, NS / 512);
+		assert_true(in(f, RTC_C) & RTC_C_PERIODIC);
+	}
+	assert_int_equal(f->rises, 256);
+	out(f, RTC_A, 0x20); /* none */
 	f->rises = 0;
 	pass(f, NS);
 	assert_int_equal(f->rises, 0);
