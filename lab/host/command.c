@@ -1,24 +1,23 @@
 /*
- * The lab's agent: runs one command inside the emulated host, and carries its output to the machine
- * outside through virtio-serial ports, byte for byte and as it comes.
+ * Runs one command inside the emulated host, and carries its output to the machine outside through
+ * virtio-serial ports, byte for byte and as it comes:
  *
- *   agent pipe OUT ERR COMMAND...           stdin is empty; stdout goes to the port OUT, stderr to ERR
- *   agent tty PORT CONTROL ROWS COLS COMMAND...
- *                                           the command gets a terminal of its own behind PORT; each
- *                                           'ROWS COLS' line from CONTROL changes that one's size
+ *   on pipes        stdin is empty; stdout goes to the first port, stderr to the second
+ *   on a terminal   the command gets a terminal of its own behind the first port; each line 'ROWS
+ *                   COLUMNS' from the second one changes the terminal's size
  *
- * Ends with the command's exit status, 128 + N if signal N ended it, 127 or 126 if it could not be
- * started. The command writes to a pipe or terminal and never to a port itself: a port can be opened
- * only once at a time, so what opens /dev/stdout again would fail. The agent ends when the command
- * has ended and what it wrote has left this host, even if a child of the command still runs.
+ * The command writes to a pipe or terminal and never to a port itself: a port can be opened only once
+ * at a time, so what opens /dev/stdout again would fail. All is over when the command has ended and
+ * what it wrote has left this host, even if a child of the command still runs.
  */
 #define _GNU_SOURCE
+#include "host.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,23 +27,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STATUS_LAB_FAILED 125
+#define PORT_FIRST "/dev/vport0p1"
+#define PORT_SECOND "/dev/vport0p2"
 
 static char buffer[65536];
-
-static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-
-static void fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "agent: ");
-	vfprintf(stderr, format, args);
-	fprintf(stderr, ": %s\n", strerror(errno));
-	va_end(args);
-	exit(STATUS_LAB_FAILED);
-}
 
 static int open_port(const char *path, int flags)
 {
@@ -114,7 +100,7 @@ static int open_child_events(sigset_t *previous)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, previous);
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		fail("can't wait for the command");
 	return fd;
@@ -130,15 +116,24 @@ static void run_command(char **command, const sigset_t *mask)
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* True, and its exit status, if the child has ended. */
-static bool child_ended(pid_t child, int *status)
+/* True, and its exit status, if the child has ended. The first process inherits the children of all
+ * that end before theirs, and sees them off here too. */
+static bool child_ended(int events, pid_t child, int *status)
 {
+	struct signalfd_siginfo event;
+	bool ended = false;
+	pid_t pid;
 	int raw;
 
-	if (waitpid(child, &raw, WNOHANG) != child)
+	if (read(events, &event, sizeof(event)) < 0)
 		return false;
-	*status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
-	return true;
+	while ((pid = waitpid(-1, &raw, WNOHANG)) > 0) {
+		if (pid != child)
+			continue;
+		*status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+		ended = true;
+	}
+	return ended;
 }
 
 static pid_t start_on_pipes(char **command, int *out, int *err, const sigset_t *mask)
@@ -168,9 +163,9 @@ static pid_t start_on_pipes(char **command, int *out, int *err, const sigset_t *
 	return child;
 }
 
-static int run_on_pipes(char **ports, char **command)
+static int run_on_pipes(char **command)
 {
-	int port[2] = { open_port(ports[0], O_WRONLY), open_port(ports[1], O_WRONLY) };
+	int port[2] = { open_port(PORT_FIRST, O_WRONLY), open_port(PORT_SECOND, O_WRONLY) };
 	int source[2], status, i;
 	sigset_t mask;
 	struct pollfd wait[3];
@@ -187,7 +182,7 @@ static int run_on_pipes(char **ports, char **command)
 			if (wait[i].revents && !copy_some(source[i], port[i]))
 				wait[i].fd = -1;
 		}
-	} while (!child_ended(child, &status));
+	} while (!child_ended(wait[2].fd, child, &status));
 
 	for (i = 0; i < 2; i++)
 		copy_rest(source[i], port[i]);
@@ -217,13 +212,10 @@ static void take_size(int control, int terminal)
 		used = 0;
 }
 
-static int run_on_terminal(char **ports, char **size_words, char **command)
+static int run_on_terminal(const struct connection *connection, char **command)
 {
-	int port = open_port(ports[0], O_RDWR), control = open_port(ports[1], O_RDONLY);
-	struct winsize size = {
-		.ws_row = (unsigned short)atoi(size_words[0]),
-		.ws_col = (unsigned short)atoi(size_words[1]),
-	};
+	int port = open_port(PORT_FIRST, O_RDWR), control = open_port(PORT_SECOND, O_RDONLY);
+	struct winsize size = { .ws_row = connection->rows, .ws_col = connection->columns };
 	int terminal, status;
 	sigset_t mask;
 	pid_t child;
@@ -247,18 +239,13 @@ static int run_on_terminal(char **ports, char **size_words, char **command)
 			wait[2].fd = -1;
 		if (wait[3].revents & POLLIN)
 			take_size(control, terminal);
-	} while (!child_ended(child, &status));
+	} while (!child_ended(wait[0].fd, child, &status));
 
 	copy_rest(terminal, port);
 	return status;
 }
 
-int main(int argc, char **argv)
+int command_run(const struct connection *connection, char **command)
 {
-	if (argc > 4 && strcmp(argv[1], "pipe") == 0)
-		return run_on_pipes(argv + 2, argv + 4);
-	if (argc > 6 && strcmp(argv[1], "tty") == 0)
-		return run_on_terminal(argv + 2, argv + 4, argv + 6);
-	fprintf(stderr, "agent: it is started by the lab's init\n");
-	return STATUS_LAB_FAILED;
+	return connection->is_terminal ? run_on_terminal(connection, command) : run_on_pipes(command);
 }
