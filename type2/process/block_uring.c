@@ -6,6 +6,9 @@
  * found by the loop: the ring's descriptor becomes readable, or a completion is there before the
  * loop waits.  At most URING_DEPTH requests are in the kernel, half of what its completion queue
  * holds, so that never overflows; the others wait here.
+ *
+ * The file is not registered with the ring: the kernel takes a ring down some time after its
+ * process, and until then the disk would stay open, and locked, for whoever starts the guest again.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -20,7 +23,6 @@
 struct block_uring {
 	struct os_block *block;
 	struct io_uring ring;
-	bool fixed_file; /* the block's descriptor is the ring's file 0, which is quicker to find */
 	struct block_queue waiting;
 	unsigned prepared;  /* in the submission queue, not told to the kernel yet */
 	unsigned in_flight; /* told to the kernel, not reaped */
@@ -69,7 +71,7 @@ static void uring_prepare(struct block_uring *uring, struct io_uring_sqe *sqe,
 {
 	struct block_job *job = block_job(request);
 	uint64_t offset = request->offset + job->transferred;
-	int fd = uring->fixed_file ? 0 : uring->block->file.fd;
+	int fd = uring->block->file.fd;
 	const struct iovec *iov = NULL;
 	unsigned count, length;
 
@@ -89,8 +91,6 @@ static void uring_prepare(struct block_uring *uring, struct io_uring_sqe *sqe,
 			io_uring_prep_writev(sqe, fd, iov, count, offset);
 	}
 	io_uring_sqe_set_data(sqe, request);
-	if (uring->fixed_file)
-		io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
 }
 
 static void uring_fill(struct block_uring *uring)
@@ -182,7 +182,6 @@ int block_uring_create(struct os_block *block, struct block_uring **out)
 		error = io_uring_queue_init(URING_DEPTH, &uring->ring, 0);
 	if (error)
 		goto free_uring;
-	uring->fixed_file = io_uring_register_files(&uring->ring, &block->file.fd, 1) == 0;
 	error = process_loop_watch_fd(block->loop, uring->ring.ring_fd, PROCESS_READABLE,
 				      uring_ready, uring, &uring->watch);
 	if (error)
