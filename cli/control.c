@@ -22,11 +22,11 @@ static void control_stop(struct control *control, const char *reason)
 {
 	char line[128];
 
-	if (control->stopped)
-		return;
-	control->stopped = true;
-	format_text(line, sizeof(line), "%s: stopping the guest at once", reason);
-	os_log(OS_LOG_INFO, line);
+	if (!control->stopped) {
+		control->stopped = true;
+		format_text(line, sizeof(line), "%s: stopping the guest at once", reason);
+		os_log(OS_LOG_INFO, line);
+	}
 	control->target.stop(control->target.context);
 }
 
