@@ -35,7 +35,7 @@ int definition_set_append(struct definition *definition, const char *text, struc
 
 int definition_set_console(struct definition *definition, const char *text, struct error *why)
 {
-	unsigned place;
+	unsigned place = 0;
 
 	if (value_choice(text, definition_consoles, &place, why) < 0)
 		return -EINVAL;
@@ -45,7 +45,7 @@ int definition_set_console(struct definition *definition, const char *text, stru
 
 int definition_set_engine(struct definition *definition, const char *text, struct error *why)
 {
-	unsigned place;
+	unsigned place = 0;
 
 	if (value_choice(text, engine_names, &place, why) < 0)
 		return -EINVAL;
@@ -108,7 +108,7 @@ static int disk_set_cache(struct definition *definition, void *device, const cha
 			  struct error *why)
 {
 	struct vm_disk_config *disk = device;
-	unsigned place;
+	unsigned place = 0;
 
 	(void)definition;
 	if (value == NULL)

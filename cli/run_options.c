@@ -150,7 +150,7 @@ static int run_apply(struct definition *definition, int id, const char *value, b
 static int run_apply_own(struct run_options *options, int id, const char *value, struct error *why)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
-	unsigned place;
+	unsigned place = 0;
 
 	switch (id) {
 	case OPT_PRINT_CONFIG:

@@ -108,7 +108,7 @@ void value_format_memory(uint64_t bytes, char text[VALUE_TEXT_MAX])
 int value_switch(const char *text, bool *on, struct error *why)
 {
 	static const char *const names[] = {"off", "on", NULL};
-	unsigned place;
+	unsigned place = 0;
 	int error = value_choice(text, names, &place, why);
 
 	if (error == 0)
