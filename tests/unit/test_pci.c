@@ -463,6 +463,17 @@ static void test_moving_bars_about_logs_a_bounded_amount(void **state)
 	assert_in_range(fake_os_log_lines - before, 1, LOG_BUDGET);
 }
 
+static void test_refused_bar_is_reported_once_per_address(void **state)
+{
+	struct fixture *f = *state;
+	unsigned before = fake_os_log_lines;
+
+	config_write(f, 1, BAR(0), 4, 0xd0000000);
+	for (unsigned i = 0; i < 10; i++)
+		config_write(f, 2, COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(fake_os_log_lines - before, 1);
+}
+
 static void test_attach_says_when_there_is_no_room(void **state)
 {
 	static struct toy crowd[PCI_SLOTS];
@@ -603,6 +614,7 @@ int main(void)
 		TEST(test_bars_outside_the_windows_are_not_mapped),
 		TEST(test_bar_on_top_of_another_waits_for_it_to_leave),
 		TEST(test_moving_bars_about_logs_a_bounded_amount),
+		TEST(test_refused_bar_is_reported_once_per_address),
 		TEST(test_attach_says_when_there_is_no_room),
 		TEST(test_big_bar_falls_back_to_the_low_window),
 		TEST(test_detached_function_leaves_nothing),

@@ -696,9 +696,12 @@ static void test_odd_accesses_change_nothing(void **state)
 
 static void assert_recovers(struct fixture *f)
 {
+	unsigned notifies = f->echo.notifies;
+
 	assert_true(needs_reset(f));
 	ring(f, 0);
 	run(f);
+	assert_int_equal(f->echo.notifies, notifies);
 	assert_served(f, 0, 0);
 	reset(f);
 	assert_false(needs_reset(f));
@@ -801,6 +804,8 @@ static void test_reset_of_an_idle_device_is_immediate(void **state)
 	assert_int_equal(GET(f, device_status), 0);
 	negotiate(f, RING_FEATURES);
 	setup_queue(f, 0);
+	assert_int_equal(GET(f, device_status), READY & ~VIRTIO_STATUS_DRIVER_OK);
+	assert_int_equal(GET(f, queue_enable), 1);
 	SET(f, device_status, 0);
 	assert_int_equal(GET(f, device_status), 0);
 	SET(f, queue_select, 0);
@@ -856,7 +861,8 @@ static void guest_goes_on(struct echo *echo)
 	ring(f, 0);
 	assert_int_equal(mem_read(f, f->config, 4), 0);
 	mem_write(f, f->config, 4, UINT32_MAX);
-	/* A request that ends now. */
+	/* A request that ends now, with the driver keen to hear of it. */
+	*driver_used_event(&f->queues[0]) = f->queues[0].used->index;
 	os_mutex_lock(&echo->virtio.lock);
 	virtqueue_push(&echo->virtio.queues[0], 0, 0);
 	virtio_queue_interrupt(&echo->virtio, 0);
