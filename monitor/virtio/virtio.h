@@ -79,8 +79,8 @@ static inline bool virtio_has_feature(const struct virtio_device *virtio, unsign
 /* Interrupts the driver for queue if it wants to be.  Lock held. */
 void virtio_queue_interrupt(struct virtio_device *virtio, unsigned queue);
 /*
- * For a device that has done its fair share and leaves chains in queue: it is notified again as if by
- * a doorbell, unless it is reset before.  Lock held.
+ * For a device that has done its fair share and leaves chains in queue: it is notified again as if
+ * by a doorbell, unless it is reset before.  Lock held.
  */
 static inline void virtio_notify_again(struct virtio_device *virtio, unsigned queue)
 {
