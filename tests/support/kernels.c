@@ -8,7 +8,6 @@
 #include "hw/pvh.h"
 #include "tests/support/fake_decompress.h"
 
-#define HOLE_START (UINT64_C(3) << 30)
 #define NOTE_OFFSET 0xf00u
 
 void image_free(struct image *image)
@@ -19,9 +18,11 @@ void image_free(struct image *image)
 
 void image_resize(struct image *image, size_t size)
 {
-	image->bytes = realloc(image->bytes, size ? size : 1);
-	if (!image->bytes)
+	uint8_t *bytes = realloc(image->bytes, size ? size : 1);
+
+	if (!bytes)
 		abort();
+	image->bytes = bytes;
 	if (size > image->size)
 		memset(image->bytes + image->size, 0, size - image->size);
 	image->size = size;
@@ -29,14 +30,15 @@ void image_resize(struct image *image, size_t size)
 
 static void grow(struct image *image, size_t size)
 {
-	if (image->size < size)
+	if (image->size < size || !image->bytes)
 		image_resize(image, size);
 }
 
 static void put(struct image *image, size_t offset, const void *bytes, size_t size)
 {
 	grow(image, offset + size);
-	memcpy(image->bytes + offset, bytes, size);
+	if (size)
+		memcpy(image->bytes + offset, bytes, size);
 }
 
 static void put_content(struct image *image, const struct kernel_segment *segments, unsigned count)
@@ -196,63 +198,4 @@ struct image kernel_bzimage(const struct image *payload, int codec)
 	image_resize(&image, KERNEL_PROTECTED_MODE + header.syssize * (size_t)16);
 	put(&image, LINUX_SETUP_HEADER, &header, sizeof(header));
 	return image;
-}
-
-/* --- Guest ------------------------------------------------------------------------------------ */
-
-void guest_create(struct guest *guest, uint64_t size)
-{
-	const uint64_t low = size < HOLE_START ? size : HOLE_START;
-	unsigned count = 3;
-
-	*guest = (struct guest){
-		.map = {{0, 0x9fc00, MEMORY_MAP_RAM},
-			{0x9fc00, 0x60400, MEMORY_MAP_RESERVED},
-			{0x100000, low - 0x100000, MEMORY_MAP_RAM},
-			{UINT64_C(4) << 30, size - low, MEMORY_MAP_RAM}},
-	};
-	if (guest_memory_create(&guest->memory, size, HOLE_START, &guest->why) < 0)
-		abort();
-	if (size > low)
-		count++;
-	guest->request = (struct load_request){
-		.kernel.name = "kernel",
-		.command_line = "console=ttyS0",
-		.map = guest->map,
-		.map_count = count,
-		.rsdp = 0xe0000,
-	};
-}
-
-void guest_destroy(struct guest *guest)
-{
-	guest_memory_destroy(&guest->memory);
-}
-
-int guest_load(struct guest *guest, const struct image *kernel)
-{
-	int err;
-
-	guest->why.text[0] = '\0';
-	guest->request.kernel.file = fake_file_create(kernel->bytes, kernel->size);
-	err = load_guest(&guest->memory, &guest->request, &guest->entry, &guest->why);
-	os_file_close(guest->request.kernel.file);
-	guest->request.kernel.file = NULL;
-	return err;
-}
-
-void guest_read(const struct guest *guest, gpa_t from, void *to, size_t size)
-{
-	if (guest_memory_read(&guest->memory, from, to, size) < 0)
-		abort();
-}
-
-bool guest_holds(const struct guest *guest, gpa_t from, uint8_t byte, uint64_t size)
-{
-	const uint8_t *at = guest_memory_range(&guest->memory, from, size);
-
-	for (uint64_t i = 0; at && i < size; i++)
-		if (at[i] != byte)
-			return false;
-	return at != NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernels.h - small kernels of every kind, made in memory, and a guest to load them into.  For the
- * loaders' tests, which then change single fields, and as seeds for their fuzzers.
+ * kernels.h - small kernels of every kind, made in memory.  For the loaders' tests, which then
+ * change single fields, and as seeds for their fuzzers.
  */
 #ifndef DYAD_TESTS_KERNELS_H
 #define DYAD_TESTS_KERNELS_H
@@ -12,9 +12,6 @@
 
 #include "hw/elf.h"
 #include "hw/linux_boot.h"
-#include "lib/error.h"
-#include "monitor/load/load.h"
-#include "tests/support/fake_os.h"
 
 #define KERNEL_ADDRESS 0x1000000u
 
@@ -51,23 +48,5 @@ struct image kernel_bzimage(const struct image *payload, int codec);
 struct linux_setup_header *kernel_setup_header(struct image *image);
 /* Where in the file the protected-mode part begins. */
 #define KERNEL_PROTECTED_MODE (5 * 512)
-
-/* A guest, and the last thing that was loaded into it. */
-struct guest {
-	struct guest_memory memory;
-	struct memory_map_entry map[8];
-	struct load_request request;
-	struct load_entry entry;
-	struct error why;
-};
-
-/* RAM with the usual hole from 640 KiB to 1 MiB, and from 3 to 4 GiB. */
-void guest_create(struct guest *guest, uint64_t size);
-void guest_destroy(struct guest *guest);
-/* Loads the kernel as a file that is called "kernel". */
-int guest_load(struct guest *guest, const struct image *kernel);
-/* Copies out of guest memory, which must be there. */
-void guest_read(const struct guest *guest, gpa_t from, void *to, size_t size);
-bool guest_holds(const struct guest *guest, gpa_t from, uint8_t byte, uint64_t size);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/bits.h"
+#include "tests/support/load_guest.h"
 
 #define GUEST_SIZE (32 * MIB)
 

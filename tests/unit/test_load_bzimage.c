@@ -13,7 +13,7 @@
 #include "hw/x86.h"
 #include "lib/bits.h"
 #include "tests/support/fake_decompress.h"
-#include "tests/support/kernels.h"
+#include "tests/support/load_guest.h"
 
 #define GUEST_SIZE (64 * MIB)
 #define INIT_END (KERNEL_ADDRESS + 8 * MIB)
@@ -483,7 +483,8 @@ static void test_payload_that_is_no_kernel_is_refused(void **state)
 
 static void test_payload_for_another_place_is_refused(void **state)
 {
-	static const uint64_t places[] = {0x90000, 0xa0000, GUEST_SIZE - 4096, 5 * GIB, UINT64_MAX - 0xfff};
+	static const uint64_t places[] = {0x90000, 0xa0000, GUEST_SIZE - 4096, 5 * GIB,
+					  UINT64_MAX - 0xfff};
 	struct fixture *fixture = *state;
 
 	for (unsigned i = 0; i < ARRAY_COUNT(places); i++) {

@@ -12,7 +12,7 @@
 
 #include "hw/pvh.h"
 #include "lib/bits.h"
-#include "tests/support/kernels.h"
+#include "tests/support/load_guest.h"
 
 #define GUEST_SIZE (64 * MIB)
 #define PVH_ENTRY (KERNEL_ADDRESS + 0x150)

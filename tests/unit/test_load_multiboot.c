@@ -12,7 +12,7 @@
 
 #include "hw/multiboot.h"
 #include "lib/bits.h"
-#include "tests/support/kernels.h"
+#include "tests/support/load_guest.h"
 
 #define GUEST_SIZE (32 * MIB)
 #define HEADER_AT 0x800
