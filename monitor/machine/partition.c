@@ -199,14 +199,16 @@ void partition_irq_set(void *context, uint32_t gsi, bool level)
 
 /* --- Doorbells -------------------------------------------------------------------------------- */
 
-static int doorbell_set(void *context, uint64_t address, struct os_event *event, bool assign)
+static int doorbell_set(void *context, enum doorbell_space space, uint64_t address,
+			struct os_event *event, bool assign)
 {
 	struct partition *partition = context;
 	struct kvm_ioeventfd doorbell = {
 		.addr = address,
 		.len = 0, /* any width, any value */
 		.fd = os_event_handle(event),
-		.flags = assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN,
+		.flags = (assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN) |
+			 (space == DOORBELL_PORT ? KVM_IOEVENTFD_FLAG_PIO : 0),
 	};
 
 	return (int)os_kvm_pass(partition->vm, KVM_IOEVENTFD, &doorbell);

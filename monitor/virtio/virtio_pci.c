@@ -132,29 +132,29 @@ static const struct virtio_transport_ops transport_ops = {
 /* --- The PCI function ------------------------------------------------------------------------- */
 
 static void doorbell_assign(struct virtio_pci *pci, struct virtio_pci_doorbell *doorbell,
-			    uint64_t bar_address, bool assign)
+			    enum doorbell_space space, uint64_t first, bool assign)
 {
-	uint64_t address =
-		bar_address + VIRTIO_PCI_NOTIFY + doorbell->queue * VIRTIO_PCI_NOTIFY_MULTIPLIER;
+	uint64_t address = first + doorbell->queue * VIRTIO_PCI_NOTIFY_MULTIPLIER;
 	int err;
 
-	if (!pci->doorbells.set || doorbell->assigned == assign)
+	if (!pci->doorbells.set || doorbell->assigned[space] == assign)
 		return;
-	err = pci->doorbells.set(pci->doorbells.context, address, doorbell->event, assign);
+	err = pci->doorbells.set(pci->doorbells.context, space, address, doorbell->event, assign);
 	/* Without it the write arrives here, and rings all the same. */
 	if (err < 0)
 		log_guest(&pci->virtio->budget, OS_LOG_DEBUG, pci->virtio->ops->name,
 			  "doorbell %u stays slow (error %d)", doorbell->queue, err);
-	doorbell->assigned = assign && err >= 0;
+	doorbell->assigned[space] = assign && err >= 0;
 }
 
 static void bar_moved(void *device, unsigned bar, bool mapped, uint64_t address)
 {
 	struct virtio_pci *pci = device;
+	bool ports = bar == VIRTIO_PCI_PORT_BAR;
 
-	(void)bar;
 	for (unsigned i = 0; i < pci->virtio->queue_count; i++)
-		doorbell_assign(pci, &pci->doorbell[i], address, mapped);
+		doorbell_assign(pci, &pci->doorbell[i], ports ? DOORBELL_PORT : DOORBELL_MEMORY,
+				ports ? address : address + VIRTIO_PCI_NOTIFY, mapped);
 }
 
 /* Without bus mastering the queues rest; what came meanwhile is looked at when it is back. */
@@ -204,17 +204,26 @@ static void add_capability(struct virtio_pci *pci, uint8_t type, uint32_t offset
 	pci_function_add_capability(&pci->function, PCI_CAP_ID_VENDOR, &cap.size, sizeof(cap));
 }
 
+static void add_notify_capability(struct virtio_pci *pci, uint8_t bar, uint32_t offset)
+{
+	const struct virtio_pci_notify_cap cap = {
+		.cap = {.size = sizeof(cap),
+			.type = VIRTIO_PCI_CAP_NOTIFY_CFG,
+			.bar = bar,
+			.offset = offset,
+			.length = pci->virtio->queue_count * VIRTIO_PCI_NOTIFY_MULTIPLIER},
+		.notify_off_multiplier = VIRTIO_PCI_NOTIFY_MULTIPLIER,
+	};
+
+	/* Whole structures are copied: id and link, which stand in front, are the function's. */
+	pci_function_add_capability(&pci->function, PCI_CAP_ID_VENDOR,
+				    (const uint8_t *)&cap + sizeof(struct pci_capability),
+				    sizeof(cap));
+}
+
 static void add_capabilities(struct virtio_pci *pci)
 {
 	const struct virtio_device *virtio = pci->virtio;
-	const struct virtio_pci_notify_cap notify_cap = {
-		.cap = {.size = sizeof(notify_cap),
-			.type = VIRTIO_PCI_CAP_NOTIFY_CFG,
-			.bar = VIRTIO_PCI_BAR,
-			.offset = VIRTIO_PCI_NOTIFY,
-			.length = virtio->queue_count * VIRTIO_PCI_NOTIFY_MULTIPLIER},
-		.notify_off_multiplier = VIRTIO_PCI_NOTIFY_MULTIPLIER,
-	};
 	const struct virtio_pci_cfg_cap cfg_cap = {
 		.cap = {.size = sizeof(cfg_cap), .type = VIRTIO_PCI_CAP_PCI_CFG},
 	};
@@ -227,10 +236,9 @@ static void add_capabilities(struct virtio_pci *pci)
 	if (virtio->config_size)
 		add_capability(pci, VIRTIO_PCI_CAP_DEVICE_CFG, VIRTIO_PCI_DEVICE,
 			       virtio->config_size);
-	/* Whole structures are copied: id and link, which stand in front, are the function's. */
-	pci_function_add_capability(&pci->function, PCI_CAP_ID_VENDOR,
-				    (const uint8_t *)&notify_cap + sizeof(struct pci_capability),
-				    sizeof(notify_cap));
+	/* 4.1.4: a driver takes the first that it can use. */
+	add_notify_capability(pci, VIRTIO_PCI_PORT_BAR, 0);
+	add_notify_capability(pci, VIRTIO_PCI_BAR, VIRTIO_PCI_NOTIFY);
 	pci->pci_cfg = pci_function_add_capability(
 		&pci->function, PCI_CAP_ID_VENDOR,
 		(const uint8_t *)&cfg_cap + sizeof(struct pci_capability), sizeof(cfg_cap));
@@ -262,6 +270,8 @@ static int function_create(struct virtio_pci *pci, const struct msi_sink *msi)
 	/* Not prefetchable: reading the ISR has an effect. */
 	pci_function_set_bar(&pci->function, VIRTIO_PCI_BAR, PCI_BAR_MEMORY64, false,
 			     VIRTIO_PCI_BAR_SIZE, &virtio_pci_bar_ops);
+	pci_function_set_bar(&pci->function, VIRTIO_PCI_PORT_BAR, PCI_BAR_PORTS, false,
+			     VIRTIO_PCI_PORT_BAR_SIZE, &virtio_pci_port_ops);
 	add_capabilities(pci);
 	return pci_msix_init(&pci->msix, &pci->function, msi, vectors, VIRTIO_PCI_BAR,
 			     VIRTIO_PCI_MSIX_TABLE, VIRTIO_PCI_MSIX_PBA);

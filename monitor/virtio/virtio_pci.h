@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * virtio_pci.h - the PCI transport of virtio 1.2 (section 4.1): modern only, capabilities in one
- * 64-bit memory BAR with the MSI-X table, doorbells by ioeventfd.
+ * 64-bit memory BAR with the MSI-X table, doorbells by ioeventfd in that BAR and, for drivers that
+ * can use it, as ports: a write to a port costs the hypervisor no decoding of the instruction.
  */
 #ifndef DYAD_MONITOR_VIRTIO_VIRTIO_PCI_H
 #define DYAD_MONITOR_VIRTIO_VIRTIO_PCI_H
@@ -13,9 +14,13 @@ struct virtio_pci;
 
 /* Doorbells: the machine turns a write at an address into an event (KVM_IOEVENTFD), or says it
  * can't. */
+enum doorbell_space { DOORBELL_MEMORY, DOORBELL_PORT };
+#define DOORBELL_SPACES 2
+
 struct doorbell_sink {
 	/* assign true or false; the write is of any width and any value.  0 or -errno. */
-	int (*set)(void *context, uint64_t address, struct os_event *event, bool assign);
+	int (*set)(void *context, enum doorbell_space space, uint64_t address,
+		   struct os_event *event, bool assign);
 	void *context;
 };
 

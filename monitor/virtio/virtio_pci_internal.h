@@ -12,7 +12,7 @@
 #include "hw/virtio.h"
 #include "monitor/virtio/virtio_pci.h"
 
-/* The one BAR: a page for each structure, so that a guest may map each as it likes. */
+/* The memory BAR: a page for each structure, so that a guest may map each as it likes. */
 #define VIRTIO_PCI_BAR 0
 #define VIRTIO_PCI_PAGE 0x1000
 #define VIRTIO_PCI_COMMON 0x0000
@@ -25,11 +25,16 @@
 
 #define VIRTIO_PCI_NOTIFY_MULTIPLIER 4
 
+/* The doorbells once more, as ports. */
+#define VIRTIO_PCI_PORT_BAR 2
+#define VIRTIO_PCI_PORT_BAR_SIZE (VIRTIO_QUEUES_MAX * VIRTIO_PCI_NOTIFY_MULTIPLIER)
+
 struct virtio_pci_doorbell {
 	struct virtio_pci *pci;
 	unsigned queue;
 	struct os_event *event; /* watched by the loop */
-	bool assigned;          /* the sink turns writes into this event */
+	/* the sink turns writes into this event; virtio->lock */
+	bool assigned[DOORBELL_SPACES];
 };
 
 struct virtio_pci {
@@ -64,8 +69,8 @@ void virtio_pci_reset_registers(struct virtio_pci *pci);
 /* INTx follows the ISR while MSI-X is off. */
 void virtio_pci_update_intx(struct virtio_pci *pci);
 
-/* The BAR; the capability that reads and writes it through configuration space. */
-extern const struct bus_ops virtio_pci_bar_ops;
+/* The BARs; the capability that reads and writes it through configuration space. */
+extern const struct bus_ops virtio_pci_bar_ops, virtio_pci_port_ops;
 void virtio_pci_config_read(void *device, unsigned offset, unsigned size);
 void virtio_pci_config_access(struct virtio_pci *pci, unsigned offset, unsigned size);
 

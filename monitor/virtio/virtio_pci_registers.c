@@ -378,6 +378,23 @@ static void bar_write(void *device, uint64_t bar_offset, unsigned size, uint64_t
 
 const struct bus_ops virtio_pci_bar_ops = {.read = bar_read, .write = bar_write};
 
+static uint64_t port_read(void *device, uint64_t bar_offset, unsigned size)
+{
+	(void)device;
+	(void)bar_offset;
+	(void)size;
+	return 0;
+}
+
+static void port_write(void *device, uint64_t bar_offset, unsigned size, uint64_t value)
+{
+	(void)size;
+	(void)value;
+	notify_write(device, bar_offset);
+}
+
+const struct bus_ops virtio_pci_port_ops = {.read = port_read, .write = port_write};
+
 /* --- Configuration access capability (4.1.4.9) ------------------------------------------------ */
 
 /* Whether an access to configuration space is one to the window, and where the window leads. */

@@ -105,6 +105,7 @@ static void step(struct target *target, struct fuzz_input *input)
 		break;
 	case 6: /* doorbell */
 		pci_machine_write(machine, bar(target) + 0x3000 + fuzz_take(input, 1) % 16, 2, 0);
+		pci_machine_write_port(machine, (uint16_t)(PCI_MACHINE_PORTS + operation), 2, 0);
 		break;
 	case 7:
 		bring_up(target, operation >> 4);
@@ -120,7 +121,8 @@ static void step(struct target *target, struct fuzz_input *input)
 		SET(target, device_status, operation & 0x80 ? 0 : fuzz_take(input, 1));
 		break;
 	default:
-		pci_machine_command(machine, SLOT, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+		pci_machine_command(machine, SLOT,
+				    PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
 		break;
 	}
 }
@@ -149,7 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (input.left)
 		step(target, &input);
 	virtio_pci_destroy(target->pci);
-	fuzz_check(pci_machine_doorbell_count(&target->machine) == 0);
+	fuzz_check(pci_machine_doorbell_count(&target->machine, DOORBELL_MEMORY) == 0);
+	fuzz_check(pci_machine_doorbell_count(&target->machine, DOORBELL_PORT) == 0);
 	fuzz_check(target->machine.memory.count == 1);
 	/* The device's budget and its PCI function's. */
 	fuzz_check(fake_os_log_lines - log_lines <= 2 * LOG_BUDGET);

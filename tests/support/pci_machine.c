@@ -53,7 +53,8 @@ struct msi_sink pci_machine_msi(struct pci_machine *machine)
 	return (struct msi_sink){.ops = &ops, .context = machine};
 }
 
-static int doorbell_set(void *context, uint64_t address, struct os_event *event, bool assign)
+static int doorbell_set(void *context, enum doorbell_space space, uint64_t address,
+			struct os_event *event, bool assign)
 {
 	struct pci_machine *machine = context;
 
@@ -63,9 +64,11 @@ static int doorbell_set(void *context, uint64_t address, struct os_event *event,
 		if (assign && !machine->doorbells[i].event) {
 			machine->doorbells[i].event = event;
 			machine->doorbells[i].address = address;
+			machine->doorbells[i].space = space;
 			return 0;
 		}
 		if (!assign && machine->doorbells[i].event == event &&
+		    machine->doorbells[i].space == space &&
 		    machine->doorbells[i].address == address) {
 			machine->doorbells[i].event = NULL;
 			return 0;
@@ -80,12 +83,12 @@ struct doorbell_sink pci_machine_doorbells(struct pci_machine *machine)
 	return (struct doorbell_sink){.set = doorbell_set, .context = machine};
 }
 
-unsigned pci_machine_doorbell_count(const struct pci_machine *machine)
+unsigned pci_machine_doorbell_count(const struct pci_machine *machine, enum doorbell_space space)
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < PCI_MACHINE_DOORBELLS; i++)
-		count += machine->doorbells[i].event != NULL;
+		count += machine->doorbells[i].event && machine->doorbells[i].space == space;
 	return count;
 }
 
@@ -139,13 +142,27 @@ void pci_machine_command(struct pci_machine *machine, unsigned slot, uint16_t bi
 				 pci_machine_config_read(machine, slot, offset, 2) | bits);
 }
 
-void pci_machine_write(struct pci_machine *machine, uint64_t address, unsigned size, uint64_t value)
+static bool ring(struct pci_machine *machine, enum doorbell_space space, uint64_t address)
 {
 	for (unsigned i = 0; i < PCI_MACHINE_DOORBELLS; i++) {
-		if (machine->doorbells[i].event && machine->doorbells[i].address == address) {
+		if (machine->doorbells[i].event && machine->doorbells[i].space == space &&
+		    machine->doorbells[i].address == address) {
 			os_event_signal(machine->doorbells[i].event);
-			return;
+			return true;
 		}
 	}
-	bus_write(&machine->memory, address, size, value);
+	return false;
+}
+
+void pci_machine_write(struct pci_machine *machine, uint64_t address, unsigned size, uint64_t value)
+{
+	if (!ring(machine, DOORBELL_MEMORY, address))
+		bus_write(&machine->memory, address, size, value);
+}
+
+void pci_machine_write_port(struct pci_machine *machine, uint16_t port, unsigned size,
+			    uint64_t value)
+{
+	if (!ring(machine, DOORBELL_PORT, port))
+		bus_write(&machine->ports, port, size, value);
 }

@@ -18,7 +18,7 @@
 #define PCI_MACHINE_PORTS_END 0xd000
 #define PCI_MACHINE_GSI 16
 #define PCI_MACHINE_VECTORS 96
-#define PCI_MACHINE_DOORBELLS 16
+#define PCI_MACHINE_DOORBELLS 32
 
 struct pci_machine {
 	struct bus ports, memory;
@@ -39,6 +39,7 @@ struct pci_machine {
 	struct {
 		uint64_t address;
 		struct os_event *event; /* NULL: unused */
+		enum doorbell_space space;
 	} doorbells[PCI_MACHINE_DOORBELLS];
 	bool doorbells_refused;
 };
@@ -46,7 +47,7 @@ struct pci_machine {
 void pci_machine_init(struct pci_machine *machine);
 struct msi_sink pci_machine_msi(struct pci_machine *machine);
 struct doorbell_sink pci_machine_doorbells(struct pci_machine *machine);
-unsigned pci_machine_doorbell_count(const struct pci_machine *machine);
+unsigned pci_machine_doorbell_count(const struct pci_machine *machine, enum doorbell_space space);
 
 /* Configuration space by ports 0xcf8 and 0xcfc. */
 uint32_t pci_machine_config_read(struct pci_machine *machine, unsigned slot, unsigned offset,
@@ -58,5 +59,8 @@ void pci_machine_command(struct pci_machine *machine, unsigned slot, uint16_t bi
 /* A memory write as a vCPU does it: a doorbell that is assigned takes it, else the bus. */
 void pci_machine_write(struct pci_machine *machine, uint64_t address, unsigned size,
 		       uint64_t value);
+/* The same for a port. */
+void pci_machine_write_port(struct pci_machine *machine, uint16_t port, unsigned size,
+			    uint64_t value);
 
 #endif

@@ -18,6 +18,7 @@
 
 #define RAM_SIZE (16 * MIB)
 #define SLOT 1
+#define PORT_BAR 2
 #define QUEUE_SIZE 16
 #define GSI (PCI_MACHINE_GSI + SLOT)
 #define COMMAND offsetof(struct pci_header, command)
@@ -38,6 +39,7 @@ struct fixture {
 	gpa_t buffer;
 	/* where the driver found things */
 	uint64_t common, notify, isr, config, msix_table;
+	uint16_t notify_port;
 	uint32_t multiplier;
 	unsigned msix_capability, window;
 };
@@ -76,8 +78,15 @@ static void find_structures(struct fixture *f)
 			f->common = address;
 			break;
 		case VIRTIO_PCI_CAP_NOTIFY_CFG:
-			f->notify = address;
 			f->multiplier = pci_read(f, at + 16, 4);
+			if (pci_read(f, at + 4, 1) == PORT_BAR)
+				f->notify_port =
+					(uint16_t)pci_read(
+						f, offsetof(struct pci_header, bars) + 4 * PORT_BAR,
+						4) &
+					0xfffc;
+			else
+				f->notify = address;
 			break;
 		case VIRTIO_PCI_CAP_ISR_CFG:
 			f->isr = address;
@@ -263,7 +272,7 @@ static int teardown(void **state)
 
 	virtio_pci_destroy(f->pci);
 	/* Nothing is left behind on the buses, in the sinks or on the loop. */
-	assert_int_equal(pci_machine_doorbell_count(&f->machine), 0);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_MEMORY), 0);
 	assert_int_equal(f->machine.memory.count, 1);
 	assert_false(f->machine.gsi_level[GSI]);
 	run(f);
@@ -454,11 +463,11 @@ static void test_doorbells_follow_the_bar(void **state)
 	uint64_t old = f->notify;
 
 	start(f);
-	assert_int_equal(pci_machine_doorbell_count(&f->machine), ECHO_QUEUES);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_MEMORY), ECHO_QUEUES);
 	pci_write(f, bar + 4, 4, 0x81);
 	find_structures(f);
 	assert_int_equal(f->notify >> 32, 0x81);
-	assert_int_equal(pci_machine_doorbell_count(&f->machine), ECHO_QUEUES);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_MEMORY), ECHO_QUEUES);
 	assert_works(f);
 	request(f, 0);
 	mem_write(f, old, 2, 0);
@@ -466,11 +475,39 @@ static void test_doorbells_follow_the_bar(void **state)
 	assert_served(f, 0, 0);
 	/* Decoding off: no doorbell at all. */
 	pci_write(f, COMMAND, 2, PCI_COMMAND_MASTER);
-	assert_int_equal(pci_machine_doorbell_count(&f->machine), 0);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_MEMORY), 0);
 	pci_write(f, COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
 	ring(f, 0);
 	run(f);
 	assert_served(f, 0, 1);
+}
+
+static void test_doorbells_are_ports_too(void **state)
+{
+	struct fixture *f = *state;
+	unsigned bar = offsetof(struct pci_header, bars) + 4 * PORT_BAR;
+	uint16_t old = f->notify_port;
+
+	pci_machine_command(&f->machine, SLOT, PCI_COMMAND_IO);
+	start(f);
+	assert_in_range(old, PCI_MACHINE_PORTS, PCI_MACHINE_PORTS_END);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_PORT), ECHO_QUEUES);
+	request(f, 1);
+	pci_machine_write_port(&f->machine, (uint16_t)(old + f->multiplier), 2, 1);
+	run(f);
+	assert_served(f, 1, 1);
+	/* They move with their BAR, and go with its decoding. */
+	pci_write(f, bar, 4, old + 0x100);
+	request(f, 1);
+	pci_machine_write_port(&f->machine, (uint16_t)(old + f->multiplier), 2, 1);
+	run(f);
+	assert_served(f, 1, 0);
+	pci_machine_write_port(&f->machine, (uint16_t)(old + 0x100 + f->multiplier), 2, 1);
+	run(f);
+	assert_served(f, 1, 1);
+	pci_write(f, COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_PORT), 0);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_MEMORY), ECHO_QUEUES);
 }
 
 static void test_doorbells_work_without_the_sink(void **state)
@@ -488,6 +525,13 @@ static void test_doorbells_work_without_the_sink(void **state)
 	mem_write(f, f->notify + ECHO_QUEUES * f->multiplier, 2, 0);
 	mem_write(f, f->notify + 4092, 4, 0);
 	run(f);
+	/* By port. */
+	pci_machine_command(&f->machine, SLOT, PCI_COMMAND_IO);
+	request(f, 0);
+	pci_machine_write_port(&f->machine, f->notify_port, 2, 0);
+	run(f);
+	assert_int_equal(pci_machine_doorbell_count(&f->machine, DOORBELL_PORT), 0);
+	pci_machine_write_port(&f->machine, (uint16_t)(f->notify_port + 28), 2, 0);
 }
 
 static void test_nothing_is_touched_without_bus_mastering(void **state)
@@ -960,6 +1004,7 @@ int main(void)
 		TEST(test_doorbell_that_came_before_activation_is_heard),
 		TEST(test_device_may_ask_to_be_notified_again),
 		TEST(test_doorbells_follow_the_bar),
+		TEST(test_doorbells_are_ports_too),
 		TEST(test_doorbells_work_without_the_sink),
 		TEST(test_nothing_is_touched_without_bus_mastering),
 		TEST(test_window_in_configuration_space),
