@@ -29,7 +29,8 @@ static void note_end(struct vm *vm, bool reset, enum vm_end end, uint32_t debug_
 		     const struct error *why)
 {
 	os_mutex_lock(&vm->lock);
-	if (!vm->ended) {
+	/* The first end counts, but a reset is none: whoever asks for an end meanwhile has it. */
+	if (!vm->ended || (vm->reset && !reset)) {
 		vm->ended = true;
 		vm->reset = reset;
 		vm->outcome.end = end;
