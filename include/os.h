@@ -117,8 +117,8 @@ int os_file_read(struct os_file *file, uint64_t offset, void *buffer, size_t siz
 enum os_codec { OS_CODEC_GZIP, OS_CODEC_XZ, OS_CODEC_LZMA, OS_CODEC_ZSTD, OS_CODEC_LZ4 };
 /*
  * Unpacks a Linux kernel payload (LZ4 in its legacy frame) into buffer.  Returns the bytes written,
- * or -EINVAL (damaged or cut), -ENOSPC (longer than capacity), -EOPNOTSUPP, -ENOMEM.  Bytes of input
- * behind the packed stream are ignored.
+ * or -EINVAL (damaged or cut), -ENOSPC (longer than capacity), -EOPNOTSUPP, -ENOMEM.  Bytes of
+ * input behind the packed stream are ignored.
  */
 int64_t os_decompress(enum os_codec codec, const void *input, size_t size, void *buffer,
 		      size_t capacity);

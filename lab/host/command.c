@@ -6,9 +6,9 @@
  *   on a terminal   the command gets a terminal of its own behind the first port; each line 'ROWS
  *                   COLUMNS' from the second one changes the terminal's size
  *
- * The command writes to a pipe or terminal and never to a port itself: a port can be opened only once
- * at a time, so what opens /dev/stdout again would fail. All is over when the command has ended and
- * what it wrote has left this host, even if a child of the command still runs.
+ * The command writes to a pipe or terminal and never to a port itself: a port can be opened only
+ * once at a time, so what opens /dev/stdout again would fail. All is over when the command has
+ * ended and what it wrote has left this host, even if a child of the command still runs.
  */
 #define _GNU_SOURCE
 #include "host.h"
@@ -48,7 +48,7 @@ static void write_all(int fd, const char *data, size_t size)
 		ssize_t done = write(fd, data, size);
 
 		if (done < 0 && errno == EAGAIN) {
-			struct pollfd wait = { .fd = fd, .events = POLLOUT };
+			struct pollfd wait = {.fd = fd, .events = POLLOUT};
 
 			poll(&wait, 1, -1);
 		} else if (done < 0 && errno != EINTR) {
@@ -60,7 +60,8 @@ static void write_all(int fd, const char *data, size_t size)
 	}
 }
 
-/* One read's worth; false once there is nothing more to come, or, if it does not block, nothing now. */
+/* One read's worth; false once there is nothing more to come, or, if it does not block, nothing
+ * now. */
 static bool copy_some(int from, int to)
 {
 	ssize_t size = read(from, buffer, sizeof(buffer));
@@ -77,7 +78,7 @@ static bool copy_some(int from, int to)
  * driver says 'writable' when nothing waits in its queue. */
 static void drain_port(int port)
 {
-	struct pollfd wait = { .fd = port, .events = POLLOUT };
+	struct pollfd wait = {.fd = port, .events = POLLOUT};
 
 	while (poll(&wait, 1, -1) < 0 && errno == EINTR)
 		;
@@ -150,7 +151,8 @@ static pid_t start_on_pipes(char **command, int *out, int *err, const sigset_t *
 		int null = open("/dev/null", O_RDONLY);
 
 		setsid();
-		if (null < 0 || dup2(null, 0) < 0 || dup2(out_pipe[1], 1) < 0 || dup2(err_pipe[1], 2) < 0)
+		if (null < 0 || dup2(null, 0) < 0 || dup2(out_pipe[1], 1) < 0 ||
+		    dup2(err_pipe[1], 2) < 0)
 			_exit(STATUS_LAB_FAILED);
 		if (null > 2)
 			close(null);
@@ -165,16 +167,16 @@ static pid_t start_on_pipes(char **command, int *out, int *err, const sigset_t *
 
 static int run_on_pipes(char **command)
 {
-	int port[2] = { open_port(PORT_FIRST, O_WRONLY), open_port(PORT_SECOND, O_WRONLY) };
+	int port[2] = {open_port(PORT_FIRST, O_WRONLY), open_port(PORT_SECOND, O_WRONLY)};
 	int source[2], status, i;
 	sigset_t mask;
 	struct pollfd wait[3];
 	pid_t child;
 
-	wait[2] = (struct pollfd){ .fd = open_child_events(&mask), .events = POLLIN };
+	wait[2] = (struct pollfd){.fd = open_child_events(&mask), .events = POLLIN};
 	child = start_on_pipes(command, &source[0], &source[1], &mask);
 	for (i = 0; i < 2; i++)
-		wait[i] = (struct pollfd){ .fd = source[i], .events = POLLIN };
+		wait[i] = (struct pollfd){.fd = source[i], .events = POLLIN};
 
 	do {
 		poll(wait, 3, -1);
@@ -194,7 +196,7 @@ static void take_size(int control, int terminal)
 {
 	static char line[64];
 	static size_t used;
-	struct winsize size = { 0 };
+	struct winsize size = {0};
 	ssize_t got = read(control, line + used, sizeof(line) - 1 - used);
 	char *end;
 
@@ -215,21 +217,21 @@ static void take_size(int control, int terminal)
 static int run_on_terminal(const struct connection *connection, char **command)
 {
 	int port = open_port(PORT_FIRST, O_RDWR), control = open_port(PORT_SECOND, O_RDONLY);
-	struct winsize size = { .ws_row = connection->rows, .ws_col = connection->columns };
+	struct winsize size = {.ws_row = connection->rows, .ws_col = connection->columns};
 	int terminal, status;
 	sigset_t mask;
 	pid_t child;
 	struct pollfd wait[4];
 
-	wait[0] = (struct pollfd){ .fd = open_child_events(&mask), .events = POLLIN };
+	wait[0] = (struct pollfd){.fd = open_child_events(&mask), .events = POLLIN};
 	child = forkpty(&terminal, NULL, NULL, &size);
 	if (child < 0)
 		fail("can't make a terminal");
 	if (child == 0)
 		run_command(command, &mask);
-	wait[1] = (struct pollfd){ .fd = terminal, .events = POLLIN };
-	wait[2] = (struct pollfd){ .fd = port, .events = POLLIN };
-	wait[3] = (struct pollfd){ .fd = control, .events = POLLIN };
+	wait[1] = (struct pollfd){.fd = terminal, .events = POLLIN};
+	wait[2] = (struct pollfd){.fd = port, .events = POLLIN};
+	wait[3] = (struct pollfd){.fd = control, .events = POLLIN};
 
 	do {
 		poll(wait, 4, -1);
@@ -247,5 +249,6 @@ static int run_on_terminal(const struct connection *connection, char **command)
 
 int command_run(const struct connection *connection, char **command)
 {
-	return connection->is_terminal ? run_on_terminal(connection, command) : run_on_pipes(command);
+	return connection->is_terminal ? run_on_terminal(connection, command)
+				       : run_on_pipes(command);
 }

@@ -1,15 +1,14 @@
 /*
- * The first process of the emulated host. It is all there is in the host's initial RAM disk; it goes
- * over to the root file system in host.img, sets up what a command may expect of a host, runs the job
- * that lab/run laid on the second drive, leaves the results on the third, and powers off.
+ * The first process of the emulated host. It is all there is in the host's initial RAM disk; it
+ * goes over to the root file system in host.img, sets up what a command may expect of a host, runs
+ * the job that lab/run laid on the second drive, leaves the results on the third, and powers off.
  *
  * It is a program and not a script because a process is dear in an emulated machine: a shell that
  * starts a dozen of them takes longer than the kernel needs to boot.
  *
  * The job's drive is mounted on /lab:
- *   argv env outs   words, each ended by a NUL: the command, what to add to its environment, what is
- *                   to be brought back
- *   puts            such words, in pairs: a name in put/, and where it is to go
+ *   argv env outs   words, each ended by a NUL: the command, what to add to its environment, what
+ * is to be brought back puts            such words, in pairs: a name in put/, and where it is to go
  *   modules         lines: the kernel modules to load, in order
  *   settings        'pipe' or 'tty', rows, columns
  *   in/             the files that were handed in; the command starts here
@@ -130,7 +129,7 @@ static void load_modules(void)
 
 static void name_host(void)
 {
-	struct ifreq loopback = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) != 0 || sethostname("lab", 3) != 0)
@@ -199,8 +198,8 @@ static void put_files(void)
 		split_path(puts[1], &folder, &name);
 		if (asprintf(&from, "/lab/put/%s", puts[0]) < 0)
 			fail("can't put %s", puts[1]);
-		run_tool((char *[]){ "mkdir", "-p", folder, NULL });
-		run_tool((char *[]){ "cp", "-aT", from, puts[1], NULL });
+		run_tool((char *[]){"mkdir", "-p", folder, NULL});
+		run_tool((char *[]){"cp", "-aT", from, puts[1], NULL});
 	}
 }
 
@@ -239,8 +238,9 @@ static void save_results(int status)
 	while (outs[count])
 		count++;
 	words = calloc(7 + 3 * count, sizeof(*words));
-	for (const char **first = (const char *[]){ "tar", "-cf", DRIVE_RESULTS, "-C", "/lab",
-						    "status", NULL }; *first; first++)
+	for (const char **first =
+		     (const char *[]){"tar", "-cf", DRIVE_RESULTS, "-C", "/lab", "status", NULL};
+	     *first; first++)
 		words[used++] = (char *)*first;
 	for (; *outs; outs++) {
 		if (lstat(*outs, &found) != 0)

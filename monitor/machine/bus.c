@@ -37,9 +37,8 @@ int bus_add(struct bus *bus, const struct bus_range *range)
 		return -EINVAL;
 	os_mutex_lock(&bus->lock);
 	at = first_above(bus, range->base);
-	if (at > 0 && range->base - bus->ranges[at - 1].base < bus->ranges[at - 1].length)
-		err = -EEXIST;
-	else if (at < bus->count && bus->ranges[at].base <= last)
+	if ((at > 0 && range->base - bus->ranges[at - 1].base < bus->ranges[at - 1].length) ||
+	    (at < bus->count && bus->ranges[at].base <= last))
 		err = -EEXIST;
 	else if (bus->count == BUS_RANGES_MAX)
 		err = -ENOSPC;

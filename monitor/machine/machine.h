@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine.h - one power-on of a VM: RAM, CPUs and devices put together by the definition.  A reset is
- * the end of one machine and the start of another on the same back ends.
+ * machine.h - one power-on of a VM: RAM, CPUs and devices put together by the definition.  A reset
+ * is the end of one machine and the start of another on the same back ends.
  *
  * Made, started, stopped and destroyed on the loop thread.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_os.h - os.h for tests and fuzzers: one thread, a clock that stands still until it is set, events
- * and timers that fire when fake_os_run() is called, and a log that can be read.
+ * fake_os.h - os.h for tests and fuzzers: one thread, a clock that stands still until it is set,
+ * events and timers that fire when fake_os_run() is called, and a log that can be read.
  */
 #ifndef DYAD_TESTS_FAKE_OS_H
 #define DYAD_TESTS_FAKE_OS_H
@@ -47,7 +47,7 @@ void fake_block_set_info(struct os_block *block, const struct os_block_info *inf
 
 /* A network port: what was sent is recorded, what is to be received is queued. */
 struct os_net *fake_net_create(uint16_t mtu, bool offloads);
-void fake_net_deliver(struct os_net *net, const void *frame, size_t size); /* with its header */
+void fake_net_deliver(struct os_net *net, const void *frame, size_t size);  /* with its header */
 size_t fake_net_sent(const struct os_net *net, const uint8_t **last_frame); /* count of frames */
 size_t fake_net_last_size(const struct os_net *net);
 size_t fake_net_waiting(const struct os_net *net); /* frames delivered and not received */
