@@ -8,7 +8,14 @@
 void bus_init(struct bus *bus)
 {
 	os_mutex_init(&bus->lock);
+	bus->generation = 1;
 	bus->count = 0;
+}
+
+/* Makes every cursor look again.  Release: who sees the number sees the ranges.  Lock held. */
+static void changed(struct bus *bus)
+{
+	__atomic_store_n(&bus->generation, bus->generation + 1, __ATOMIC_RELEASE);
 }
 
 /* The index of the first range that begins above address.  Lock held. */
@@ -47,6 +54,7 @@ int bus_add(struct bus *bus, const struct bus_range *range)
 			bus->ranges[i] = bus->ranges[i - 1];
 		bus->ranges[at] = *range;
 		bus->count++;
+		changed(bus);
 	}
 	os_mutex_unlock(&bus->lock);
 	return err;
@@ -62,76 +70,89 @@ void bus_remove(struct bus *bus, uint64_t base, const void *device)
 		bus->count--;
 		for (unsigned i = at - 1; i < bus->count; i++)
 			bus->ranges[i] = bus->ranges[i + 1];
+		changed(bus);
 	}
 	os_mutex_unlock(&bus->lock);
 }
 
-/*
- * Copies the range that holds [address, address+size) whole.  The copy outlives the lock: a device
- * lives as long as its bus, so the worst that a BAR moved meanwhile can do is one access that
- * arrives late, as on a real bus.
- */
-static bool find(struct bus *bus, uint64_t address, unsigned size, struct bus_range *found)
+/* Puts the range that address is in, if there is one, into the cursor. */
+static void look_up(struct bus *bus, struct bus_cursor *cursor, uint64_t address)
 {
-	bool held = false;
 	unsigned at;
 
 	os_mutex_lock(&bus->lock);
 	at = first_above(bus, address);
-	if (at > 0) {
-		const struct bus_range *range = &bus->ranges[at - 1];
-		uint64_t offset = address - range->base;
-
-		if (offset < range->length && size <= range->length - offset) {
-			*found = *range;
-			held = true;
-		}
-	}
+	cursor->generation = bus->generation;
+	cursor->range = at > 0 ? bus->ranges[at - 1] : (struct bus_range){0};
 	os_mutex_unlock(&bus->lock);
-	return held;
 }
 
-static uint64_t read_whole(struct bus *bus, uint64_t address, unsigned size)
+static inline bool holds(const struct bus_range *range, uint64_t address, unsigned size)
 {
-	struct bus_range range;
+	uint64_t offset = address - range->base;
+
+	return offset < range->length && size <= range->length - offset;
+}
+
+/*
+ * The range that holds [address, address+size) whole, or NULL.  It is a copy, which may be older
+ * than the bus: a device lives as long as its bus, so the worst that a BAR moved meanwhile can do
+ * is one access that arrives late, as on a real bus.
+ */
+static inline const struct bus_range *find(struct bus *bus, struct bus_cursor *cursor,
+					   uint64_t address, unsigned size)
+{
+	if (cursor->generation == __atomic_load_n(&bus->generation, __ATOMIC_ACQUIRE) &&
+	    holds(&cursor->range, address, size))
+		return &cursor->range;
+	look_up(bus, cursor, address);
+	return holds(&cursor->range, address, size) ? &cursor->range : NULL;
+}
+
+static uint64_t read_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t address,
+			   unsigned size)
+{
+	const struct bus_range *range = find(bus, cursor, address, size);
 	uint64_t value;
 
-	if (!find(bus, address, size, &range))
+	if (!range)
 		return size_mask(size);
-	os_mutex_lock(range.lock);
-	value = range.ops->read(range.device, address - range.base, size);
-	os_mutex_unlock(range.lock);
+	os_mutex_lock(range->lock);
+	value = range->ops->read(range->device, address - range->base, size);
+	os_mutex_unlock(range->lock);
 	return value & size_mask(size);
 }
 
-static void write_whole(struct bus *bus, uint64_t address, unsigned size, uint64_t value)
+static void write_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size,
+			uint64_t value)
 {
-	struct bus_range range;
+	const struct bus_range *range = find(bus, cursor, address, size);
 
-	if (!find(bus, address, size, &range))
+	if (!range)
 		return;
-	os_mutex_lock(range.lock);
-	range.ops->write(range.device, address - range.base, size, value & size_mask(size));
-	os_mutex_unlock(range.lock);
+	os_mutex_lock(range->lock);
+	range->ops->write(range->device, address - range->base, size, value & size_mask(size));
+	os_mutex_unlock(range->lock);
 }
 
-uint64_t bus_read(struct bus *bus, uint64_t address, unsigned size)
+uint64_t bus_read(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size)
 {
 	uint64_t value = 0;
 
 	if (is_power_of_two(size))
-		return read_whole(bus, address, size);
+		return read_whole(bus, cursor, address, size);
 	for (unsigned i = 0; i < size; i++)
-		value |= read_whole(bus, address + i, 1) << (8 * i);
+		value |= read_whole(bus, cursor, address + i, 1) << (8 * i);
 	return value;
 }
 
-void bus_write(struct bus *bus, uint64_t address, unsigned size, uint64_t value)
+void bus_write(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size,
+	       uint64_t value)
 {
 	if (is_power_of_two(size)) {
-		write_whole(bus, address, size, value);
+		write_whole(bus, cursor, address, size, value);
 		return;
 	}
 	for (unsigned i = 0; i < size; i++)
-		write_whole(bus, address + i, 1, value >> (8 * i));
+		write_whole(bus, cursor, address + i, 1, value >> (8 * i));
 }

@@ -33,8 +33,18 @@ struct bus_range {
 
 struct bus {
 	struct os_mutex lock;
+	uint64_t generation;                     /* atomic; counts changes of ranges, from 1 */
 	unsigned count;                          /* lock */
 	struct bus_range ranges[BUS_RANGES_MAX]; /* lock; sorted by base, disjoint */
+};
+
+/*
+ * The range that a thread used last on one bus, so that the next access to it costs neither the
+ * lock nor the search.  All zero to begin with; the thread's own.
+ */
+struct bus_cursor {
+	uint64_t generation; /* of the bus, when range was found */
+	struct bus_range range;
 };
 
 void bus_init(struct bus *bus);
@@ -48,7 +58,8 @@ void bus_remove(struct bus *bus, uint64_t base, const void *device);
  * Any thread, holding no device's lock.  What no range holds whole reads as ones and swallows
  * writes. size is 1 to 8; a size that is no power of two is split into bytes.
  */
-uint64_t bus_read(struct bus *bus, uint64_t address, unsigned size);
-void bus_write(struct bus *bus, uint64_t address, unsigned size, uint64_t value);
+uint64_t bus_read(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size);
+void bus_write(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size,
+	       uint64_t value);
 
 #endif

@@ -132,12 +132,41 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct load_entry *entry, struct err
 
 /* --- Exits ------------------------------------------------------------------------------------ */
 
-static uint64_t load_sized(const void *from, unsigned size)
+/* size is 1, 2 or 4 for ports, any up to 8 for memory; the common ones without a call to memcpy().
+ */
+static inline uint64_t load_sized(const void *from, unsigned size)
 {
 	uint64_t value = 0;
 
-	memcpy(&value, from, size);
-	return value;
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)from;
+	case 2:
+		return load_le16(from);
+	case 4:
+		return load_le32(from);
+	default:
+		memcpy(&value, from, size);
+		return value;
+	}
+}
+
+static inline void store_sized(void *to, unsigned size, uint64_t value)
+{
+	switch (size) {
+	case 1:
+		*(uint8_t *)to = (uint8_t)value;
+		break;
+	case 2:
+		store_le16(to, (uint16_t)value);
+		break;
+	case 4:
+		store_le32(to, (uint32_t)value);
+		break;
+	default:
+		memcpy(to, &value, size);
+		break;
+	}
 }
 
 /* A string instruction leaves count items of size bytes, one behind the other, in the shared page.
@@ -152,13 +181,12 @@ static void handle_port(struct vcpu *vcpu)
 	vcpu->exits[VCPU_EXIT_PORT]++;
 	vcpu->last_port = port;
 	for (uint32_t left = run->io.count; left; left--, data += size) {
-		if (run->io.direction == KVM_EXIT_IO_OUT) {
-			bus_write(vcpu->ports, port, size, load_sized(data, size));
-		} else {
-			uint64_t value = bus_read(vcpu->ports, port, size);
-
-			memcpy(data, &value, size);
-		}
+		if (run->io.direction == KVM_EXIT_IO_OUT)
+			bus_write(vcpu->ports, &vcpu->port_cursor, port, size,
+				  load_sized(data, size));
+		else
+			store_sized(data, size,
+				    bus_read(vcpu->ports, &vcpu->port_cursor, port, size));
 	}
 }
 
@@ -169,12 +197,12 @@ static void handle_memory(struct vcpu *vcpu)
 
 	vcpu->exits[VCPU_EXIT_MEMORY]++;
 	if (run->mmio.is_write) {
-		bus_write(vcpu->memory, run->mmio.phys_addr, size,
+		bus_write(vcpu->memory, &vcpu->memory_cursor, run->mmio.phys_addr, size,
 			  load_sized(run->mmio.data, size));
 	} else {
-		uint64_t value = bus_read(vcpu->memory, run->mmio.phys_addr, size);
-
-		memcpy(run->mmio.data, &value, size);
+		store_sized(
+			run->mmio.data, size,
+			bus_read(vcpu->memory, &vcpu->memory_cursor, run->mmio.phys_addr, size));
 	}
 }
 

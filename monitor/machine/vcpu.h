@@ -37,6 +37,7 @@ struct vcpu {
 	void *context;
 	/* The vCPU's thread; anyone once it has been joined. */
 	uint64_t exits[VCPU_EXIT_KINDS];
+	struct bus_cursor port_cursor, memory_cursor;
 	uint16_t last_port; /* of the last port exit, for the story of a crash */
 	struct error why;
 };

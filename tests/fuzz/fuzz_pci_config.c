@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/bits.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fuzz_input.h"
 #include "tests/support/pci_machine.h"
 
@@ -88,29 +89,29 @@ static void step(struct pci_machine *machine, struct toy *toys, struct fuzz_inpu
 
 	switch (operation % 8) {
 	case 0:
-		bus_write(&machine->ports, PCI_PORT_ADDRESS + fuzz_take(input, 1) % 8, size,
-			  fuzz_take(input, size));
+		access_write(&machine->ports, PCI_PORT_ADDRESS + fuzz_take(input, 1) % 8, size,
+			     fuzz_take(input, size));
 		break;
 	case 1:
-		bus_read(&machine->ports, PCI_PORT_ADDRESS + fuzz_take(input, 1) % 8, size);
+		access_read(&machine->ports, PCI_PORT_ADDRESS + fuzz_take(input, 1) % 8, size);
 		break;
 	case 2:
 		/* A slot that is there more often than not. */
 		address = fuzz_take(input, 3) % (TOYS * 2 << 15);
-		bus_write(&machine->memory, PCI_MACHINE_ECAM + address, size,
-			  fuzz_take(input, size));
+		access_write(&machine->memory, PCI_MACHINE_ECAM + address, size,
+			     fuzz_take(input, size));
 		break;
 	case 3:
-		bus_read(&machine->memory, PCI_MACHINE_ECAM + fuzz_take(input, 3) % (1 << 20),
-			 size);
+		access_read(&machine->memory, PCI_MACHINE_ECAM + fuzz_take(input, 3) % (1 << 20),
+			    size);
 		break;
 	case 4:
 		address = toy->function.bars[0].mapped_at + fuzz_take(input, 2) % 0x1000;
-		bus_write(&machine->memory, address, size, fuzz_take(input, size));
+		access_write(&machine->memory, address, size, fuzz_take(input, size));
 		break;
 	case 5:
 		address = toy->function.bars[2].mapped_at + fuzz_take(input, 2) % 0x4000;
-		bus_read(&machine->memory, address, size);
+		access_read(&machine->memory, address, size);
 		break;
 	case 6:
 		/* The header's registers, aligned: commands and BARs. */

@@ -13,6 +13,7 @@
 #include "hw/i8042.h"
 #include "lib/bits.h"
 #include "monitor/devices/devices.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 
 #define SERIAL_BASE 0x3f8
@@ -182,19 +183,19 @@ static void step(struct machine *machine, struct input *input)
 	switch (opcode % 64 % OPERATIONS) {
 	case PORT_READ:
 		address = choose_port(input);
-		require(bus_read(&machine->ports, address, size) <= size_mask(size));
+		require(access_read(&machine->ports, address, size) <= size_mask(size));
 		break;
 	case PORT_WRITE:
 		address = choose_port(input);
-		bus_write(&machine->ports, address, size, take(input, size));
+		access_write(&machine->ports, address, size, take(input, size));
 		break;
 	case MEMORY_READ:
 		address += take(input, 2);
-		require(bus_read(&machine->memory, address, size) <= size_mask(size));
+		require(access_read(&machine->memory, address, size) <= size_mask(size));
 		break;
 	case MEMORY_WRITE:
 		address += take(input, 2);
-		bus_write(&machine->memory, address, size, take(input, size));
+		access_write(&machine->memory, address, size, take(input, size));
 		break;
 	case TYPE:
 		type(machine, input);

@@ -7,6 +7,7 @@
 
 #include "hw/virtio.h"
 #include "lib/bits.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/driver.h"
 #include "tests/support/echo.h"
 #include "tests/support/fake_os.h"
@@ -91,7 +92,7 @@ static void step(struct target *target, struct fuzz_input *input)
 		pci_machine_write(machine, bar(target) + offset, size, fuzz_take(input, size));
 		break;
 	case 2:
-		bus_read(&machine->memory, bar(target) + fuzz_take(input, 2) % 0x8000, size);
+		access_read(&machine->memory, bar(target) + fuzz_take(input, 2) % 0x8000, size);
 		break;
 	case 3:
 		pci_machine_config_write(machine, SLOT, (unsigned)fuzz_take(input, 1), size,

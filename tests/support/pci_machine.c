@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/pci_machine.h"
+#include "tests/support/bus_access.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -116,22 +117,22 @@ void pci_machine_init(struct pci_machine *machine)
 
 static void config_select(struct pci_machine *machine, unsigned slot, unsigned offset)
 {
-	bus_write(&machine->ports, PCI_PORT_ADDRESS, 4,
-		  PCI_ADDRESS_ENABLE | slot << 11 | (offset & 0xfc));
+	access_write(&machine->ports, PCI_PORT_ADDRESS, 4,
+		     PCI_ADDRESS_ENABLE | slot << 11 | (offset & 0xfc));
 }
 
 uint32_t pci_machine_config_read(struct pci_machine *machine, unsigned slot, unsigned offset,
 				 unsigned size)
 {
 	config_select(machine, slot, offset);
-	return (uint32_t)bus_read(&machine->ports, PCI_PORT_DATA + (offset & 3), size);
+	return (uint32_t)access_read(&machine->ports, PCI_PORT_DATA + (offset & 3), size);
 }
 
 void pci_machine_config_write(struct pci_machine *machine, unsigned slot, unsigned offset,
 			      unsigned size, uint32_t value)
 {
 	config_select(machine, slot, offset);
-	bus_write(&machine->ports, PCI_PORT_DATA + (offset & 3), size, value);
+	access_write(&machine->ports, PCI_PORT_DATA + (offset & 3), size, value);
 }
 
 void pci_machine_command(struct pci_machine *machine, unsigned slot, uint16_t bits)
@@ -157,12 +158,12 @@ static bool ring(struct pci_machine *machine, enum doorbell_space space, uint64_
 void pci_machine_write(struct pci_machine *machine, uint64_t address, unsigned size, uint64_t value)
 {
 	if (!ring(machine, DOORBELL_MEMORY, address))
-		bus_write(&machine->memory, address, size, value);
+		access_write(&machine->memory, address, size, value);
 }
 
 void pci_machine_write_port(struct pci_machine *machine, uint16_t port, unsigned size,
 			    uint64_t value)
 {
 	if (!ring(machine, DOORBELL_PORT, port))
-		bus_write(&machine->ports, port, size, value);
+		access_write(&machine->ports, port, size, value);
 }

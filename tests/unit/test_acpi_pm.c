@@ -10,6 +10,7 @@
 
 #include "hw/acpi.h"
 #include "monitor/devices/devices.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 
 #define NS UINT64_C(1000000000)
@@ -67,12 +68,12 @@ static int teardown(void **state)
 
 static uint64_t in(struct fixture *f, uint16_t port, unsigned size)
 {
-	return bus_read(&f->ports, port, size);
+	return access_read(&f->ports, port, size);
 }
 
 static void out(struct fixture *f, uint16_t port, unsigned size, uint64_t value)
 {
-	bus_write(&f->ports, port, size, value);
+	access_write(&f->ports, port, size, value);
 }
 
 static void power_button_raises_the_sci_until_it_is_acknowledged(void **state)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "monitor/machine/bus.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 
 struct probe {
@@ -62,10 +63,10 @@ static void accesses_reach_their_device_with_its_lock_held(void **state)
 	bus_init(&bus);
 	assert_int_equal(bus_add(&bus, &rb), 0);
 	assert_int_equal(bus_add(&bus, &ra), 0);
-	assert_int_equal(bus_read(&bus, 0x103, 1), 0x55);
+	assert_int_equal(access_read(&bus, 0x103, 1), 0x55);
 	assert_int_equal(a.offset, 3);
 	assert_true(a.locked);
-	bus_write(&bus, 0x10c, 4, 0xffffffffdeadbeef);
+	access_write(&bus, 0x10c, 4, 0xffffffffdeadbeef);
 	assert_int_equal(b.offset, 4);
 	assert_int_equal(b.value, 0xdeadbeef);
 	assert_true(b.locked);
@@ -79,10 +80,10 @@ static void nobody_reads_as_ones_of_the_access_size(void **state)
 
 	(void)state;
 	bus_init(&bus);
-	assert_int_equal(bus_read(&bus, 0x5000, 1), 0xff);
-	assert_int_equal(bus_read(&bus, 0x5000, 4), 0xffffffff);
-	assert_true(bus_read(&bus, UINT64_MAX - 3, 8) == UINT64_MAX);
-	bus_write(&bus, UINT64_MAX, 8, 1);
+	assert_int_equal(access_read(&bus, 0x5000, 1), 0xff);
+	assert_int_equal(access_read(&bus, 0x5000, 4), 0xffffffff);
+	assert_true(access_read(&bus, UINT64_MAX - 3, 8) == UINT64_MAX);
+	access_write(&bus, UINT64_MAX, 8, 1);
 }
 
 static void access_across_an_end_reaches_nobody(void **state)
@@ -95,8 +96,8 @@ static void access_across_an_end_reaches_nobody(void **state)
 	bus_init(&bus);
 	bus_add(&bus, &ra);
 	bus_add(&bus, &rb);
-	assert_int_equal(bus_read(&bus, 0x106, 4), 0xffffffff);
-	bus_write(&bus, 0xfe, 4, 0);
+	assert_int_equal(access_read(&bus, 0x106, 4), 0xffffffff);
+	access_write(&bus, 0xfe, 4, 0);
 	assert_int_equal(a.reads + a.writes + b.reads + b.writes, 0);
 }
 
@@ -109,7 +110,7 @@ static void odd_sizes_are_split_into_bytes(void **state)
 	(void)state;
 	bus_init(&bus);
 	bus_add(&bus, &ra);
-	assert_int_equal(bus_read(&bus, 0x100, 3), 0x667788);
+	assert_int_equal(access_read(&bus, 0x100, 3), 0x667788);
 	assert_int_equal(a.reads, 3);
 	assert_int_equal(a.size, 1);
 }
@@ -153,9 +154,9 @@ static void removed_range_is_free_again_and_only_its_owner_removes_it(void **sta
 	bus_remove(&bus, 0x101, &a);
 	assert_int_equal(bus_add(&bus, &rb), -EEXIST);
 	bus_remove(&bus, 0x100, &a);
-	assert_int_equal(bus_read(&bus, 0x100, 1), 0xff);
+	assert_int_equal(access_read(&bus, 0x100, 1), 0xff);
 	assert_int_equal(bus_add(&bus, &rb), 0);
-	bus_read(&bus, 0x100, 1);
+	access_read(&bus, 0x100, 1);
 	assert_int_equal(b.reads, 1);
 }
 
@@ -175,8 +176,44 @@ static void ranges_are_bounded(void **state)
 
 	assert_int_equal(bus_add(&bus, &one_more), -ENOSPC);
 	for (unsigned i = 1; i <= BUS_RANGES_MAX; i++)
-		bus_read(&bus, (uint64_t)i * 0x10 + 7, 1);
+		access_read(&bus, (uint64_t)i * 0x10 + 7, 1);
 	assert_int_equal(a.reads, BUS_RANGES_MAX);
+}
+
+static void a_cursor_follows_changes_of_the_bus(void **state)
+{
+	struct probe a = {0}, b = {0};
+	struct bus_range ra = range_of(&a, 0x100, 8), rb = range_of(&b, 0x200, 8);
+	struct bus_cursor cursor = {0};
+	struct bus bus;
+
+	(void)state;
+	bus_init(&bus);
+	bus_add(&bus, &ra);
+	bus_add(&bus, &rb);
+	for (unsigned i = 0; i < 3; i++) {
+		bus_read(&bus, &cursor, 0x100 + i, 1);
+		bus_write(&bus, &cursor, 0x200 + i, 1, i);
+		bus_write(&bus, &cursor, 0x204 + i, 1, i);
+	}
+	assert_int_equal(a.reads, 3);
+	assert_int_equal(b.writes, 6);
+	assert_int_equal(b.offset, 6);
+	/* What was removed is not reached by way of the cursor. */
+	bus_remove(&bus, 0x200, &b);
+	assert_int_equal(bus_read(&bus, &cursor, 0x200, 2), 0xffff);
+	assert_int_equal(b.reads, 0);
+	rb.base = 0x300;
+	bus_add(&bus, &rb);
+	assert_int_equal(bus_read(&bus, &cursor, 0x200, 1), 0xff);
+	bus_read(&bus, &cursor, 0x301, 1);
+	assert_int_equal(b.reads, 1);
+	/* A cursor that found nothing finds what comes later. */
+	assert_int_equal(bus_read(&bus, &cursor, 0x10, 1), 0xff);
+	ra.base = 0x10;
+	bus_add(&bus, &ra);
+	bus_read(&bus, &cursor, 0x10, 1);
+	assert_int_equal(a.reads, 4);
 }
 
 int main(void)
@@ -189,6 +226,7 @@ int main(void)
 		cmocka_unit_test(overlap_is_refused),
 		cmocka_unit_test(removed_range_is_free_again_and_only_its_owner_removes_it),
 		cmocka_unit_test(ranges_are_bounded),
+		cmocka_unit_test(a_cursor_follows_changes_of_the_bus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 
 #include "hw/i8042.h"
 #include "monitor/devices/devices.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 
 struct fixture {
@@ -44,12 +45,12 @@ static int teardown(void **state)
 
 static uint8_t in(struct fixture *f, uint16_t port)
 {
-	return (uint8_t)bus_read(&f->ports, port, 1);
+	return (uint8_t)access_read(&f->ports, port, 1);
 }
 
 static void out(struct fixture *f, uint16_t port, uint8_t value)
 {
-	bus_write(&f->ports, port, 1, value);
+	access_write(&f->ports, port, 1, value);
 }
 
 static bool has_output(struct fixture *f)

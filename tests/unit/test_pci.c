@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "lib/bits.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 #include "tests/support/pci_machine.h"
 
@@ -124,14 +125,14 @@ static void config_write(struct fixture *f, unsigned slot, unsigned offset, unsi
 static uint64_t ecam_read(struct fixture *f, unsigned slot, unsigned function, unsigned offset,
 			  unsigned size)
 {
-	return bus_read(&f->machine.memory,
-			PCI_MACHINE_ECAM + (slot << 15 | function << 12) + offset, size);
+	return access_read(&f->machine.memory,
+			   PCI_MACHINE_ECAM + (slot << 15 | function << 12) + offset, size);
 }
 
 static void ecam_write(struct fixture *f, unsigned slot, unsigned offset, unsigned size,
 		       uint64_t value)
 {
-	bus_write(&f->machine.memory, PCI_MACHINE_ECAM + (slot << 15) + offset, size, value);
+	access_write(&f->machine.memory, PCI_MACHINE_ECAM + (slot << 15) + offset, size, value);
 }
 
 /* Whether an access at address arrives at toy's BARs. */
@@ -140,7 +141,7 @@ static bool answers(struct fixture *f, struct toy *toy, struct bus *bus, uint64_
 	unsigned before = toy->reads;
 
 	(void)f;
-	bus_read(bus, address, 4);
+	access_read(bus, address, 4);
 	return toy->reads != before;
 }
 
@@ -171,30 +172,30 @@ static void test_absent_functions_read_ones(void **state)
 	assert_int_equal(ecam_read(f, 1, 1, 0, 4), ONES);
 	assert_true(ecam_read(f, 3, 0, 0, 8) == UINT64_MAX);
 	/* Another bus, another function, and the enable bit off. */
-	bus_write(&f->machine.ports, 0xcf8, 4, PCI_ADDRESS_ENABLE | 1 << 16 | 1 << 11);
-	assert_int_equal(bus_read(&f->machine.ports, 0xcfc, 4), ONES);
-	bus_write(&f->machine.ports, 0xcf8, 4, PCI_ADDRESS_ENABLE | 1 << 11 | 1 << 8);
-	assert_int_equal(bus_read(&f->machine.ports, 0xcfc, 4), ONES);
-	bus_write(&f->machine.ports, 0xcf8, 4, 1 << 11);
-	assert_int_equal(bus_read(&f->machine.ports, 0xcfc, 4), ONES);
-	bus_write(&f->machine.ports, 0xcfc, 4, 0);
+	access_write(&f->machine.ports, 0xcf8, 4, PCI_ADDRESS_ENABLE | 1 << 16 | 1 << 11);
+	assert_int_equal(access_read(&f->machine.ports, 0xcfc, 4), ONES);
+	access_write(&f->machine.ports, 0xcf8, 4, PCI_ADDRESS_ENABLE | 1 << 11 | 1 << 8);
+	assert_int_equal(access_read(&f->machine.ports, 0xcfc, 4), ONES);
+	access_write(&f->machine.ports, 0xcf8, 4, 1 << 11);
+	assert_int_equal(access_read(&f->machine.ports, 0xcfc, 4), ONES);
+	access_write(&f->machine.ports, 0xcfc, 4, 0);
 }
 
 static void test_address_port_takes_whole_dwords_only(void **state)
 {
 	struct fixture *f = *state;
 
-	bus_write(&f->machine.ports, 0xcf8, 4, ONES);
-	assert_int_equal(bus_read(&f->machine.ports, 0xcf8, 4), 0x80fffffc);
-	bus_write(&f->machine.ports, 0xcf8, 4, PCI_ADDRESS_ENABLE | 1 << 11);
-	bus_write(&f->machine.ports, 0xcfb, 1, 0x01); /* as Linux probes */
-	bus_write(&f->machine.ports, 0xcf9, 1, 0x06);
-	bus_write(&f->machine.ports, 0xcf8, 2, 0);
-	assert_int_equal(bus_read(&f->machine.ports, 0xcf8, 4), PCI_ADDRESS_ENABLE | 1 << 11);
-	assert_int_equal(bus_read(&f->machine.ports, 0xcf8, 1), 0xff);
-	assert_int_equal(bus_read(&f->machine.ports, 0xcfa, 2), 0xffff);
+	access_write(&f->machine.ports, 0xcf8, 4, ONES);
+	assert_int_equal(access_read(&f->machine.ports, 0xcf8, 4), 0x80fffffc);
+	access_write(&f->machine.ports, 0xcf8, 4, PCI_ADDRESS_ENABLE | 1 << 11);
+	access_write(&f->machine.ports, 0xcfb, 1, 0x01); /* as Linux probes */
+	access_write(&f->machine.ports, 0xcf9, 1, 0x06);
+	access_write(&f->machine.ports, 0xcf8, 2, 0);
+	assert_int_equal(access_read(&f->machine.ports, 0xcf8, 4), PCI_ADDRESS_ENABLE | 1 << 11);
+	assert_int_equal(access_read(&f->machine.ports, 0xcf8, 1), 0xff);
+	assert_int_equal(access_read(&f->machine.ports, 0xcfa, 2), 0xffff);
 	/* Half address, half data. */
-	assert_int_equal(bus_read(&f->machine.ports, 0xcfa, 4), 0x1234ffff);
+	assert_int_equal(access_read(&f->machine.ports, 0xcfa, 4), 0x1234ffff);
 }
 
 static void test_byte_lanes(void **state)
@@ -316,9 +317,10 @@ static void test_bar_accesses_arrive_as_made(void **state)
 	struct fixture *f = *state;
 	struct toy *toy = &f->toys[1];
 
-	assert_true(bus_read(&f->machine.memory, toy->address[2] + 0x48, 8) == 0x1122334455667788);
+	assert_true(access_read(&f->machine.memory, toy->address[2] + 0x48, 8) ==
+		    0x1122334455667788);
 	assert_int_equal(toy->last_offset, 0x48);
-	bus_write(&f->machine.memory, toy->address[2] + 6, 2, 0xbeef);
+	access_write(&f->machine.memory, toy->address[2] + 6, 2, 0xbeef);
 	assert_int_equal(toy->last_offset, 6);
 	assert_int_equal(toy->last_size, 2);
 	assert_int_equal(toy->last_value, 0xbeef);

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "lib/bits.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/pci_machine.h"
 
 #define SLOT 1
@@ -85,12 +86,12 @@ static void control(struct fixture *f, uint16_t value)
 
 static void entry_write(struct fixture *f, unsigned vector, unsigned field, uint32_t value)
 {
-	bus_write(&f->machine.memory, f->bar + TABLE + vector * 16 + field, 4, value);
+	access_write(&f->machine.memory, f->bar + TABLE + vector * 16 + field, 4, value);
 }
 
 static uint32_t entry_read(struct fixture *f, unsigned vector, unsigned field)
 {
-	return (uint32_t)bus_read(&f->machine.memory, f->bar + TABLE + vector * 16 + field, 4);
+	return (uint32_t)access_read(&f->machine.memory, f->bar + TABLE + vector * 16 + field, 4);
 }
 
 /* As a driver does it: masked, then the message, then unmasked. */
@@ -112,7 +113,7 @@ static void raise_vector(struct fixture *f, unsigned vector)
 
 static uint64_t pending(struct fixture *f)
 {
-	return bus_read(&f->machine.memory, f->bar + PBA, 8);
+	return access_read(&f->machine.memory, f->bar + PBA, 8);
 }
 
 static void test_capability(void **state)
@@ -148,29 +149,29 @@ static void test_table_reads_back(void **state)
 
 	for (unsigned i = 0; i < VECTORS; i++)
 		assert_int_equal(entry_read(f, i, 12), CONTROL_MASKED);
-	bus_write(&f->machine.memory, f->bar + TABLE + 16, 8, 0x00000001fee01000);
-	bus_write(&f->machine.memory, f->bar + TABLE + 24, 8, 0xffffffff00000042);
+	access_write(&f->machine.memory, f->bar + TABLE + 16, 8, 0x00000001fee01000);
+	access_write(&f->machine.memory, f->bar + TABLE + 24, 8, 0xffffffff00000042);
 	assert_int_equal(entry_read(f, 1, 0), 0xfee01000);
 	assert_int_equal(entry_read(f, 1, 4), 1);
 	assert_int_equal(entry_read(f, 1, 8), 0x42);
 	assert_int_equal(entry_read(f, 1, 12), CONTROL_MASKED);
-	assert_true(bus_read(&f->machine.memory, f->bar + TABLE + 16, 8) == 0x1fee01000);
-	assert_int_equal(bus_read(&f->machine.memory, f->bar + TABLE + 17, 1), 0x10);
+	assert_true(access_read(&f->machine.memory, f->bar + TABLE + 16, 8) == 0x1fee01000);
+	assert_int_equal(access_read(&f->machine.memory, f->bar + TABLE + 17, 1), 0x10);
 	/* Neither small nor misaligned writes, nor any behind the last entry. */
-	bus_write(&f->machine.memory, f->bar + TABLE + 24, 1, 0xff);
-	bus_write(&f->machine.memory, f->bar + TABLE + 24, 2, 0xffff);
-	bus_write(&f->machine.memory, f->bar + TABLE + 22, 4, 0xffffffff);
-	bus_write(&f->machine.memory, f->bar + TABLE + 20, 8, UINT64_MAX);
-	bus_write(&f->machine.memory, f->bar + TABLE + VECTORS * 16, 8, UINT64_MAX);
-	bus_write(&f->machine.memory, f->bar + PBA, 8, UINT64_MAX);
+	access_write(&f->machine.memory, f->bar + TABLE + 24, 1, 0xff);
+	access_write(&f->machine.memory, f->bar + TABLE + 24, 2, 0xffff);
+	access_write(&f->machine.memory, f->bar + TABLE + 22, 4, 0xffffffff);
+	access_write(&f->machine.memory, f->bar + TABLE + 20, 8, UINT64_MAX);
+	access_write(&f->machine.memory, f->bar + TABLE + VECTORS * 16, 8, UINT64_MAX);
+	access_write(&f->machine.memory, f->bar + PBA, 8, UINT64_MAX);
 	assert_int_equal(entry_read(f, 1, 8), 0x42);
 	assert_int_equal(entry_read(f, 1, 4), 1);
 	assert_int_equal(entry_read(f, 2, 0), 0);
 	assert_true(pending(f) == 0);
 	assert_int_equal(entry_read(f, VECTORS, 0), UINT32_MAX);
-	assert_true(bus_read(&f->machine.memory, f->bar + TABLE + VECTORS * 16 - 4, 8) ==
+	assert_true(access_read(&f->machine.memory, f->bar + TABLE + VECTORS * 16 - 4, 8) ==
 		    UINT64_MAX);
-	assert_int_equal(bus_read(&f->machine.memory, f->bar + PBA + 8, 4), UINT32_MAX);
+	assert_int_equal(access_read(&f->machine.memory, f->bar + PBA + 8, 4), UINT32_MAX);
 }
 
 static void test_message_arrives(void **state)

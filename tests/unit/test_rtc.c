@@ -13,6 +13,7 @@
 #include "lib/bits.h"
 #include "monitor/devices/calendar.h"
 #include "monitor/devices/devices.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 
 #define NS INT64_C(1000000000)
@@ -66,14 +67,14 @@ static int teardown(void **state)
 
 static uint8_t in(struct fixture *f, uint8_t cell)
 {
-	bus_write(&f->ports, RTC_INDEX_PORT, 1, cell);
-	return (uint8_t)bus_read(&f->ports, RTC_DATA_PORT, 1);
+	access_write(&f->ports, RTC_INDEX_PORT, 1, cell);
+	return (uint8_t)access_read(&f->ports, RTC_DATA_PORT, 1);
 }
 
 static void out(struct fixture *f, uint8_t cell, uint8_t value)
 {
-	bus_write(&f->ports, RTC_INDEX_PORT, 1, cell);
-	bus_write(&f->ports, RTC_DATA_PORT, 1, value);
+	access_write(&f->ports, RTC_INDEX_PORT, 1, cell);
+	access_write(&f->ports, RTC_DATA_PORT, 1, value);
 }
 
 static void pass(struct fixture *f, int64_t ns)
@@ -383,8 +384,8 @@ static void other_cells_are_memory_and_status_is_not(void **state)
 	out(f, RTC_D, 0x00);
 	assert_int_equal(in(f, RTC_C), 0);
 	assert_int_equal(in(f, RTC_D), RTC_D_VALID);
-	assert_int_equal(bus_read(&f->ports, RTC_INDEX_PORT, 1), 0xff);
-	bus_write(&f->ports, RTC_INDEX_PORT, 2, 0x770f);
+	assert_int_equal(access_read(&f->ports, RTC_INDEX_PORT, 1), 0xff);
+	access_write(&f->ports, RTC_INDEX_PORT, 2, 0x770f);
 	assert_int_equal(in(f, 0x0f), 0x77);
 }
 

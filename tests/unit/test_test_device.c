@@ -10,6 +10,7 @@
 
 #include "lib/bits.h"
 #include "monitor/devices/devices.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 
 #define CPUS 4
@@ -74,13 +75,13 @@ static void a_write_to_f4_ends_the_vm_with_its_value(void **state)
 {
 	struct fixture *f = *state;
 
-	bus_write(&f->ports, 0xf4, 4, 0x12345678);
+	access_write(&f->ports, 0xf4, 4, 0x12345678);
 	assert_int_equal(f->exits, 1);
 	assert_int_equal(f->status, 0x12345678);
-	bus_write(&f->ports, 0xf4, 1, 3);
+	access_write(&f->ports, 0xf4, 1, 3);
 	assert_int_equal(f->exits, 2);
 	assert_int_equal(f->status, 3);
-	bus_read(&f->ports, 0xf4, 4);
+	access_read(&f->ports, 0xf4, 4);
 	assert_int_equal(f->exits, 2);
 }
 
@@ -88,13 +89,13 @@ static void characters_appear_on_the_console(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(bus_read(&f->ports, 0xe9, 1), 0xe9);
+	assert_int_equal(access_read(&f->ports, 0xe9, 1), 0xe9);
 	for (const char *c = "PASS"; *c; c++)
-		bus_write(&f->ports, 0xe9, 1, (uint8_t)*c);
-	bus_write(&f->ports, 0xf1, 1, '\n');
+		access_write(&f->ports, 0xe9, 1, (uint8_t)*c);
+	access_write(&f->ports, 0xf1, 1, '\n');
 	assert_string_equal(fake_console_output(f->console), "PASS\n");
 	fake_console_set_room(f->console, 0);
-	bus_write(&f->ports, 0xe9, 1, 'x'); /* full: lost, and nothing waits */
+	access_write(&f->ports, 0xe9, 1, 'x'); /* full: lost, and nothing waits */
 	fake_console_set_room(f->console, SIZE_MAX);
 	assert_string_equal(fake_console_output(f->console), "PASS\n");
 }
@@ -103,13 +104,13 @@ static void scratch_ports_keep_every_width(void **state)
 {
 	struct fixture *f = *state;
 
-	bus_write(&f->ports, 0xe0, 4, 0x44332211);
-	assert_int_equal(bus_read(&f->ports, 0xe0, 4), 0x44332211);
-	assert_int_equal(bus_read(&f->ports, 0xe0, 1), 0x11);
-	bus_write(&f->ports, 0xe1, 1, 0xee);
-	assert_int_equal(bus_read(&f->ports, 0xe0, 2), 0xee11);
-	bus_write(&f->ports, 0xe4, 4, 0x88776655);
-	assert_int_equal(bus_read(&f->ports, 0xe3, 2), 0x5544);
+	access_write(&f->ports, 0xe0, 4, 0x44332211);
+	assert_int_equal(access_read(&f->ports, 0xe0, 4), 0x44332211);
+	assert_int_equal(access_read(&f->ports, 0xe0, 1), 0x11);
+	access_write(&f->ports, 0xe1, 1, 0xee);
+	assert_int_equal(access_read(&f->ports, 0xe0, 2), 0xee11);
+	access_write(&f->ports, 0xe4, 4, 0x88776655);
+	assert_int_equal(access_read(&f->ports, 0xe3, 2), 0x5544);
 }
 
 static void scratch_memory_keeps_every_width_up_to_its_end(void **state)
@@ -117,26 +118,26 @@ static void scratch_memory_keeps_every_width_up_to_its_end(void **state)
 	struct fixture *f = *state;
 	uint64_t last = TEST_DEVICE_MEMORY + TEST_DEVICE_MEMORY_SIZE - 8;
 
-	bus_write(&f->memory, TEST_DEVICE_MEMORY, 8, UINT64_C(0x1122334455667788));
-	assert_int_equal(bus_read(&f->memory, TEST_DEVICE_MEMORY + 2, 2), 0x5566);
-	bus_write(&f->memory, last, 8, UINT64_MAX - 1);
-	assert_int_equal(bus_read(&f->memory, last, 8), UINT64_MAX - 1);
-	bus_write(&f->memory, last + 4, 8, 0); /* crosses the end: nobody's */
-	assert_int_equal(bus_read(&f->memory, last, 8), UINT64_MAX - 1);
+	access_write(&f->memory, TEST_DEVICE_MEMORY, 8, UINT64_C(0x1122334455667788));
+	assert_int_equal(access_read(&f->memory, TEST_DEVICE_MEMORY + 2, 2), 0x5566);
+	access_write(&f->memory, last, 8, UINT64_MAX - 1);
+	assert_int_equal(access_read(&f->memory, last, 8), UINT64_MAX - 1);
+	access_write(&f->memory, last + 4, 8, 0); /* crosses the end: nobody's */
+	assert_int_equal(access_read(&f->memory, last, 8), UINT64_MAX - 1);
 }
 
 static void interrupt_lines_follow_their_ports(void **state)
 {
 	struct fixture *f = *state;
 
-	bus_write(&f->ports, 0x200e, 1, 1);
+	access_write(&f->ports, 0x200e, 1, 1);
 	assert_true(f->levels[14]);
 	assert_int_equal(f->changes, 1);
-	bus_write(&f->ports, 0x200e, 1, 0);
+	access_write(&f->ports, 0x200e, 1, 0);
 	assert_false(f->levels[14]);
-	bus_write(&f->ports, 0x2017, 1, 0x80);
+	access_write(&f->ports, 0x2017, 1, 0x80);
 	assert_true(f->levels[23]);
-	bus_write(&f->ports, 0x2018, 1, 1); /* there is no such line */
+	access_write(&f->ports, 0x2018, 1, 1); /* there is no such line */
 	assert_int_equal(f->changes, 3);
 }
 
@@ -144,9 +145,9 @@ static uint64_t config(struct fixture *f, uint16_t selector, unsigned bytes)
 {
 	uint64_t value = 0;
 
-	bus_write(&f->ports, 0x510, 2, selector);
+	access_write(&f->ports, 0x510, 2, selector);
 	for (unsigned i = 0; i < bytes; i++)
-		value |= bus_read(&f->ports, 0x511, 1) << (8 * i);
+		value |= access_read(&f->ports, 0x511, 1) << (8 * i);
 	return value;
 }
 
@@ -161,7 +162,7 @@ static void cpus_and_ram_are_told_by_fw_cfg(void **state)
 	assert_int_equal(config(f, 0, 4), load_le32("QEMU"));
 	config(f, 3, 8);
 	for (unsigned i = 0; i < 1000; i++) /* behind the end */
-		assert_int_equal(bus_read(&f->ports, 0x511, 1), 0);
+		assert_int_equal(access_read(&f->ports, 0x511, 1), 0);
 	assert_int_equal(config(f, 1, 4), 0);
 	assert_int_equal(config(f, 0xffff, 8), 0);
 }

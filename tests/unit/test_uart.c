@@ -12,6 +12,7 @@
 
 #include "hw/uart.h"
 #include "monitor/devices/devices.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/fake_os.h"
 
 #define BASE 0x3f8
@@ -61,12 +62,12 @@ static int teardown(void **state)
 
 static uint8_t in(struct fixture *f, unsigned number)
 {
-	return (uint8_t)bus_read(&f->ports, BASE + number, 1);
+	return (uint8_t)access_read(&f->ports, BASE + number, 1);
 }
 
 static void out(struct fixture *f, unsigned number, uint8_t value)
 {
-	bus_write(&f->ports, BASE + number, 1, value);
+	access_write(&f->ports, BASE + number, 1, value);
 }
 
 static void type(struct fixture *f, const char *text)
@@ -399,9 +400,9 @@ static void without_a_console_output_goes_nowhere(void **state)
 	(void)state;
 	bus_init(&ports);
 	assert_int_equal(uart_init(&uart, &ports, BASE, &pin, NULL), 0);
-	bus_write(&ports, BASE + UART_MCR, 1, UART_MCR_RTS);
-	bus_write(&ports, BASE + UART_DATA, 1, 'x');
-	assert_int_equal(bus_read(&ports, BASE + UART_LSR, 1), UART_LSR_THRE | UART_LSR_TEMT);
+	access_write(&ports, BASE + UART_MCR, 1, UART_MCR_RTS);
+	access_write(&ports, BASE + UART_DATA, 1, 'x');
+	assert_int_equal(access_read(&ports, BASE + UART_LSR, 1), UART_LSR_THRE | UART_LSR_TEMT);
 	assert_int_equal(uart_init(&uart, &ports, BASE + 4, &pin, NULL), -EEXIST);
 	uart_destroy(&uart);
 }
@@ -410,11 +411,11 @@ static void wide_accesses_are_those_of_each_byte(void **state)
 {
 	struct fixture *f = *state;
 
-	bus_write(&f->ports, BASE + UART_MCR, 1, 0);
-	bus_write(&f->ports, BASE + UART_IIR_FCR, 8, 0); /* crosses the end: nobody's */
-	bus_write(&f->ports, BASE + UART_LCR, 2, 0x0203);
-	assert_int_equal(bus_read(&f->ports, BASE + UART_LCR, 2), 0x0203);
-	assert_int_equal(bus_read(&f->ports, BASE, 8) >> 24 & 0xffff, 0x0203);
+	access_write(&f->ports, BASE + UART_MCR, 1, 0);
+	access_write(&f->ports, BASE + UART_IIR_FCR, 8, 0); /* crosses the end: nobody's */
+	access_write(&f->ports, BASE + UART_LCR, 2, 0x0203);
+	assert_int_equal(access_read(&f->ports, BASE + UART_LCR, 2), 0x0203);
+	assert_int_equal(access_read(&f->ports, BASE, 8) >> 24 & 0xffff, 0x0203);
 }
 
 static void after_destruction_the_console_calls_nobody(void **state)

@@ -11,6 +11,7 @@
 
 #include "lib/bits.h"
 #include "monitor/virtio/virtio_pci.h"
+#include "tests/support/bus_access.h"
 #include "tests/support/driver.h"
 #include "tests/support/echo.h"
 #include "tests/support/fake_os.h"
@@ -104,7 +105,7 @@ static void find_structures(struct fixture *f)
 
 static uint64_t mem_read(struct fixture *f, uint64_t address, unsigned size)
 {
-	return bus_read(&f->machine.memory, address, size);
+	return access_read(&f->machine.memory, address, size);
 }
 
 static void mem_write(struct fixture *f, uint64_t address, unsigned size, uint64_t value)
