@@ -29,8 +29,11 @@ static void note_end(struct vm *vm, bool reset, enum vm_end end, uint32_t debug_
 		     const struct error *why)
 {
 	os_mutex_lock(&vm->lock);
-	/* The first end counts, but a reset is none: whoever asks for an end meanwhile has it. */
-	if (!vm->ended || (vm->reset && !reset)) {
+	/*
+	 * The first end counts (a guest that has asked for a reset may go on to triple fault), but
+	 * a person who wants a stop has it, although a reset is under way.
+	 */
+	if (!vm->ended || (vm->reset && end == VM_END_STOPPED)) {
 		vm->ended = true;
 		vm->reset = reset;
 		vm->outcome.end = end;

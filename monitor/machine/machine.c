@@ -319,11 +319,7 @@ static int cpus_create(struct machine *machine, struct error *why)
 	struct os_kvm *system = machine->partition.system;
 	uint32_t count = machine->config->cpus;
 	bool deadline = os_kvm_command(system, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
-	int64_t max = os_kvm_command(system, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 
-	if (max > 0 && count > max)
-		return error_set(why, -EINVAL, "this hypervisor runs at most %d CPUs a VM, not %u",
-				 (int)max, count);
 	for (uint32_t i = 0; i < count; i++) {
 		struct vcpu *vcpu = &machine->vcpus[i];
 		int err;
@@ -342,13 +338,28 @@ static int cpus_create(struct machine *machine, struct error *why)
 	return vcpu_set_entry(&machine->vcpus[0], &machine->entry, why);
 }
 
+static int cpus_check(const struct machine *machine, struct os_kvm *system, struct error *why)
+{
+	int64_t most = os_kvm_command(system, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	uint32_t count = machine->config->cpus;
+
+	if (most <= 0 || most > VM_CPUS_MAX)
+		most = VM_CPUS_MAX;
+	if (count < 1 || count > most)
+		return error_set(why, -EINVAL, "this hypervisor runs 1 to %d CPUs a VM, not %u",
+				 (int)most, count);
+	return 0;
+}
+
 /* --- Lifetime --------------------------------------------------------------------------------- */
 
 static int build(struct machine *machine, struct os_kvm *system, struct error *why)
 {
 	int err;
 
-	err = cpuid_get_supported(system, &machine->cpuid, why);
+	err = cpus_check(machine, system, why);
+	if (!err)
+		err = cpuid_get_supported(system, &machine->cpuid, why);
 	if (!err)
 		err = guest_memory_create(&machine->memory, machine->config->memory,
 					  LAYOUT_HOLE_START, why);

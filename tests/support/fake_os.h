@@ -34,6 +34,8 @@ void fake_console_set_room(struct os_console *console, size_t room);
 
 /* A file in memory; takes a copy. */
 struct os_file *fake_file_create(const void *content, size_t size);
+/* What os_file_open(name) opens from now on; the content stays the caller's. */
+void fake_file_publish(const char *name, const void *content, size_t size);
 
 /* A block device in memory: requests complete when it is kicked, or, with hold, when released. */
 struct os_block *fake_block_create(uint64_t size);
