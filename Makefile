@@ -134,7 +134,7 @@ $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS)
 	@clang-tidy --quiet $< -- $(HOSTED) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
 	@touch $@
 
--include cli/install.mk
+include cli/install.mk bench/bench.mk
 
 clean:
 	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/*.a $(O)/dyad

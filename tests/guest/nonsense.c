@@ -8,7 +8,7 @@
 
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA 0xcfc
-#define ROUNDS 3
+#define ROUNDS 1
 
 static uint32_t seed = 12345;
 
