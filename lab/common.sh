@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # the variables are for the scripts that source this
 # What lab/images and lab/run share: where things lie and how they speak. To be sourced.
 
 # The folder of this script's tree, and of what is built; DYAD_BUILD may move the latter.
