@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "cli/control.h"
+#include "tests/unit/hosted/signals.h"
 
 /* A guest that notes what is done to it. */
 struct guest {
@@ -190,5 +191,6 @@ int main(void)
 
 	process_init();
 	process_log_configure(2, OS_LOG_ERROR);
+	signals_to_default();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "lib/bits.h"
+#include "tests/unit/hosted/signals.h"
 #include "type2/process/process.h"
 
 #define MILLISECOND UINT64_C(1000000)
@@ -605,5 +606,6 @@ int main(void)
 	};
 
 	process_init();
+	signals_to_default();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
