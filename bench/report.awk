@@ -73,7 +73,7 @@ function write_row(    verdict)
 			describe(key_peer, digits), peer_name, measured ? sprintf("%.3f", ratio) : "",
 			target_of(rule, target), verdict
 	else
-		printf "%-25s %-12s %12s %12s  %-16s %7s  %-17s %s\n", name, unit,
+		printf "%-33s %-12s %12s %12s  %-16s %7s  %-17s %s\n", name, unit,
 			has_dyad ? sprintf("%.*f", digits, dyad) : "-", has_peer ? sprintf("%.*f", digits, peer) : "-",
 			peer_name, measured ? sprintf("%.3f", ratio) : "-", target_of(rule, target), verdict
 }
@@ -81,7 +81,7 @@ function write_row(    verdict)
 function write_head()
 {
 	if (format == "table") {
-		printf "%-25s %-12s %12s %12s  %-16s %7s  %-17s\n", "measure", "unit", "dyad", "peer", "which", "ratio",
+		printf "%-33s %-12s %12s %12s  %-16s %7s  %-17s\n", "measure", "unit", "dyad", "peer", "which", "ratio",
 			"target"
 	} else if (format == "markdown") {
 		print "| measure | what | unit | Dyad | peer | which | ratio | target | |"
@@ -103,7 +103,7 @@ function write_head()
 		peer = median(key_peer)
 	measured = has_dyad && has_peer && peer > 0
 	ratio = measured ? dyad / peer : 0
-	met = rule == "-" ? "null" : measured && is_met(rule, target, dyad, ratio) ? "true" : "false"
+	met = !measured ? "false" : rule == "-" ? "null" : is_met(rule, target, dyad, ratio) ? "true" : "false"
 	if (format == "json")
 		write_json()
 	else if (format == "failed") {
