@@ -76,7 +76,8 @@ void bus_remove(struct bus *bus, uint64_t base, const void *device)
 }
 
 /* Puts the range that address is in, if there is one, into the cursor. */
-static void look_up(struct bus *bus, struct bus_cursor *cursor, uint64_t address)
+__attribute__((noinline)) static void look_up(struct bus *bus, struct bus_cursor *cursor,
+					      uint64_t address)
 {
 	unsigned at;
 
@@ -109,8 +110,8 @@ static inline const struct bus_range *find(struct bus *bus, struct bus_cursor *c
 	return holds(&cursor->range, address, size) ? &cursor->range : NULL;
 }
 
-static uint64_t read_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t address,
-			   unsigned size)
+static inline uint64_t read_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t address,
+				  unsigned size)
 {
 	const struct bus_range *range = find(bus, cursor, address, size);
 	uint64_t value;
@@ -123,8 +124,8 @@ static uint64_t read_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t 
 	return value & size_mask(size);
 }
 
-static void write_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size,
-			uint64_t value)
+static inline void write_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t address,
+			       unsigned size, uint64_t value)
 {
 	const struct bus_range *range = find(bus, cursor, address, size);
 
@@ -135,24 +136,36 @@ static void write_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t add
 	os_mutex_unlock(range->lock);
 }
 
-uint64_t bus_read(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size)
+/* No CPU makes such an access in one piece; bytes it is then. */
+__attribute__((noinline)) static uint64_t read_bytes(struct bus *bus, struct bus_cursor *cursor,
+						     uint64_t address, unsigned size)
 {
 	uint64_t value = 0;
 
-	if (is_power_of_two(size))
-		return read_whole(bus, cursor, address, size);
 	for (unsigned i = 0; i < size; i++)
 		value |= read_whole(bus, cursor, address + i, 1) << (8 * i);
 	return value;
 }
 
+__attribute__((noinline)) static void write_bytes(struct bus *bus, struct bus_cursor *cursor,
+						  uint64_t address, unsigned size, uint64_t value)
+{
+	for (unsigned i = 0; i < size; i++)
+		write_whole(bus, cursor, address + i, 1, value >> (8 * i));
+}
+
+uint64_t bus_read(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size)
+{
+	if (size & (size - 1))
+		return read_bytes(bus, cursor, address, size);
+	return read_whole(bus, cursor, address, size);
+}
+
 void bus_write(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size,
 	       uint64_t value)
 {
-	if (is_power_of_two(size)) {
+	if (size & (size - 1))
+		write_bytes(bus, cursor, address, size, value);
+	else
 		write_whole(bus, cursor, address, size, value);
-		return;
-	}
-	for (unsigned i = 0; i < size; i++)
-		write_whole(bus, cursor, address + i, 1, value >> (8 * i));
 }
