@@ -121,7 +121,7 @@ static inline uint64_t read_whole(struct bus *bus, struct bus_cursor *cursor, ui
 	os_mutex_lock(range->lock);
 	value = range->ops->read(range->device, address - range->base, size);
 	os_mutex_unlock(range->lock);
-	return value & size_mask(size);
+	return value;
 }
 
 static inline void write_whole(struct bus *bus, struct bus_cursor *cursor, uint64_t address,
@@ -143,7 +143,7 @@ __attribute__((noinline)) static uint64_t read_bytes(struct bus *bus, struct bus
 	uint64_t value = 0;
 
 	for (unsigned i = 0; i < size; i++)
-		value |= read_whole(bus, cursor, address + i, 1) << (8 * i);
+		value |= (read_whole(bus, cursor, address + i, 1) & 0xff) << (8 * i);
 	return value;
 }
 

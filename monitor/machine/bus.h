@@ -56,7 +56,8 @@ void bus_remove(struct bus *bus, uint64_t base, const void *device);
 
 /*
  * Any thread, holding no device's lock.  What no range holds whole reads as ones and swallows
- * writes. size is 1 to 8; a size that is no power of two is split into bytes.
+ * writes. size is 1 to 8; a size that is no power of two is split into bytes.  Bits above size of
+ * what is read are the device's business: the caller takes size bytes.
  */
 uint64_t bus_read(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size);
 void bus_write(struct bus *bus, struct bus_cursor *cursor, uint64_t address, unsigned size,

@@ -279,11 +279,11 @@ static enum vcpu_end run_until_end(struct vcpu *vcpu)
 	while (!__atomic_load_n(&vcpu->stop, __ATOMIC_RELAXED)) {
 		int64_t err = os_kvm_command(vcpu->kvm, KVM_RUN, 0);
 
-		if (err == -EINTR || err == -EAGAIN) { /* kicked, or woken before it was started */
-			vcpu->exits[VCPU_EXIT_INTERRUPTED]++;
-			continue;
-		}
-		if (err < 0) {
+		if (err) {
+			if (err == -EINTR || err == -EAGAIN) { /* kicked, or woken too early */
+				vcpu->exits[VCPU_EXIT_INTERRUPTED]++;
+				continue;
+			}
 			error_set(&vcpu->why, 0, "vCPU %u cannot be run (error %d)", vcpu->number,
 				  (int)-err);
 			return VCPU_END_FAILED;

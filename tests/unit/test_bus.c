@@ -63,7 +63,7 @@ static void accesses_reach_their_device_with_its_lock_held(void **state)
 	bus_init(&bus);
 	assert_int_equal(bus_add(&bus, &rb), 0);
 	assert_int_equal(bus_add(&bus, &ra), 0);
-	assert_int_equal(access_read(&bus, 0x103, 1), 0x55);
+	assert_int_equal((uint8_t)access_read(&bus, 0x103, 1), 0x55);
 	assert_int_equal(a.offset, 3);
 	assert_true(a.locked);
 	access_write(&bus, 0x10c, 4, 0xffffffffdeadbeef);
