@@ -11,6 +11,7 @@ LAB_BUILD=$(cd "$LAB_BUILD/lab" && pwd)
 LAB_KERNEL=$LAB_BUILD/kernel
 LAB_HOST_IMAGE=$LAB_BUILD/host.img
 LAB_HOST_INITRD=$LAB_BUILD/initrd-host
+LAB_TSC_KHZ=$LAB_BUILD/tsc-khz
 
 # lab_error WORDS: one sentence for the person, with the name of the command in front.
 lab_error()
