@@ -23,7 +23,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 CFLAGS ?= -O2 -g
 BASE := -std=gnu11 -I. -Iinclude $(WARNINGS) -fno-strict-aliasing -fno-common \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-# The monitor and lib/ also run on bare metal: no libc, no floating point in sight.
+# The monitor, the core and lib/ also run on bare metal: no libc, no floating point in sight.
 FREESTANDING := $(BASE) -ffreestanding -fno-builtin-printf
 HOSTED := $(BASE) -D_GNU_SOURCE -DDYAD_VERSION='"$(VERSION)"' -pthread
 HARDEN := $(if $(SANITIZE),,-fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
@@ -32,6 +32,7 @@ PROCESS_LIBS := -luring -lslirp -lz -llzma -lzstd -llz4
 CLI_LIBS := -ljansson
 
 LIB_SRC := $(wildcard lib/*.c)
+HYPERVISOR_SRC := $(wildcard hypervisor/*.c hypervisor/*/*.c hypervisor/x86/soft/*.c)
 MONITOR_SRC := $(wildcard monitor/*.c monitor/*/*.c)
 PROCESS_SRC := $(wildcard type2/process/*.c)
 CLI_SRC := $(wildcard cli/*.c)
@@ -43,6 +44,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 LIB := $(O)/lib.a
 MONITOR := $(O)/monitor.a
+HYPERVISOR := $(O)/hypervisor.a
 PROCESS := $(O)/process.a
 CLI := $(O)/cli.a
 SUPPORT := $(O)/support.a
@@ -72,6 +74,7 @@ $(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(LIB)
 
 $(LIB): $(call obj,$(LIB_SRC))
 $(MONITOR): $(call obj,$(MONITOR_SRC))
+$(HYPERVISOR): $(call obj,$(HYPERVISOR_SRC))
 $(PROCESS): $(call obj,$(PROCESS_SRC))
 $(CLI): $(call obj,$(filter-out cli/main.c,$(CLI_SRC)))
 $(SUPPORT): $(call obj,$(SUPPORT_SRC))
@@ -81,6 +84,8 @@ $(O)/%.a:
 
 # flags by layer
 $(O)/obj/lib/%.o $(O)/obj/monitor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)
+# The core runs where the guest's, or another process's, vector registers are live.
+$(O)/obj/hypervisor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING) -mgeneral-regs-only
 $(O)/obj/type2/%.o $(O)/obj/cli/%.o: FLAGS = $(HOSTED) $(HARDEN)
 $(O)/obj/tests/%.o: FLAGS = $(HOSTED)
 HARDEN_FREESTANDING := $(if $(SANITIZE),,-fstack-protector-strong -fPIE)

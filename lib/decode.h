@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * decode.h - the x86 instruction decoder: bytes in, one struct decode_insn out.  Freestanding,
+ * without state, and of bounded work.  Its tables are generated from lib/decode/instructions.txt.
+ *
+ * It knows every encoding of the 16, 32 and 64-bit modes up to AVX2, BMI, AES, SHA, ADX and
+ * FSGSBASE. Which of them a guest's CPUID offers is for who executes to look at (feature).
+ */
+#ifndef DYAD_LIB_DECODE_H
+#define DYAD_LIB_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/decode_op.h" /* generated: enum decode_op (OP_ADD...), enum decode_feature (FEATURE_SSE2...) */
+
+#define DECODE_LENGTH_MAX 15
+#define DECODE_OPERANDS_MAX 5
+
+enum decode_mode { DECODE_16, DECODE_32, DECODE_64 };
+
+enum decode_result {
+	DECODE_OK,
+	DECODE_SHORT,    /* goes on behind the bytes given: fetch more (or fault on the fetch) */
+	DECODE_INVALID,  /* #UD; length is how many bytes had to be looked at */
+	DECODE_TOO_LONG, /* more than 15 bytes: #GP(0) */
+};
+
+enum decode_kind {
+	DECODE_NONE,
+	DECODE_REGISTER,
+	DECODE_MEMORY, /* insn.memory; string instructions have their own (base RSI or RDI) in reg
+			*/
+	DECODE_IMMEDIATE,  /* insn.immediate, sign-extended as the instruction does */
+	DECODE_IMMEDIATE2, /* ENTER's, EXTRQ's second: insn.immediate2 */
+	DECODE_RELATIVE,   /* a branch: immediate is added to the RIP of the next instruction */
+	DECODE_FAR,    /* ptr16:16, ptr16:32: immediate is the offset, immediate2 the selector */
+	DECODE_STRING, /* memory at seg:[RSI] or ES:[RDI] (reg: 6 or 7), of the string instructions;
+			  also XLAT's (reg 3) and MASKMOV's (reg 7) */
+};
+
+enum decode_class {
+	DECODE_GPR, /* size 1: without REX, numbers 4 to 7 of class DECODE_GPR_HIGH are AH CH DH BH
+		     */
+	DECODE_GPR_HIGH, /* AH CH DH BH as 0 to 3 */
+	DECODE_SEGMENT,
+	DECODE_CONTROL,
+	DECODE_DEBUG,
+	DECODE_X87,
+	DECODE_MMX,
+	DECODE_XMM,
+	DECODE_YMM,
+};
+
+#define DECODE_READ 1
+#define DECODE_WRITE 2
+
+struct decode_operand {
+	uint8_t kind;  /* enum decode_kind */
+	uint8_t class; /* enum decode_class, of a register */
+	uint8_t reg;
+	uint8_t access; /* DECODE_READ, DECODE_WRITE; of a conditional write both */
+	uint16_t size;  /* bytes; of memory what is accessed (0: none, as LEA, or no fixed size:
+			   FXSAVE) */
+	bool implicit;  /* not encoded: RAX of MUL, RCX of a shift by CL, ... */
+};
+
+#define DECODE_NO_REG 0xff
+#define DECODE_RIP 0x10 /* as a base: relative to the next instruction's address */
+
+/* segment[base + index * scale + displacement], computed at address_size. */
+struct decode_memory {
+	uint8_t segment;     /* ES CS SS DS FS GS as 0 to 5: the override, else DS or SS */
+	uint8_t base, index; /* general registers, or DECODE_NO_REG; base also DECODE_RIP */
+	uint8_t scale;       /* 1, 2, 4, 8 */
+	int64_t displacement;
+};
+
+/* Arithmetic flags, with their bits in RFLAGS; also DF (read), IF and others where an instruction
+ * has them. */
+enum decode_encoding { DECODE_LEGACY, DECODE_VEX };
+
+/* What an instruction is like, for who builds blocks, checks rights or runs it natively. */
+#define DECODE_BRANCH 0x0001 /* near jumps, calls, returns: ends a block */
+#define DECODE_FAR_TRANSFER                                                                        \
+	0x0002 /* far jumps, calls, returns, INT, IRET, SYSCALL, SYSENTER...: ends a block */
+#define DECODE_PRIVILEGED 0x0004 /* #GP unless CPL is 0 */
+#define DECODE_IO 0x0008         /* IN, OUT, INS, OUTS */
+#define DECODE_CONDITIONAL                                                                         \
+	0x0010 /* Jcc, LOOPcc, JCXZ, SETcc, CMOVcc: condition is in opcode's low 4 bits */
+#define DECODE_LOCKABLE 0x0020 /* takes a LOCK prefix with a memory destination */
+#define DECODE_X87_INSN 0x0040 /* #NM by CR0.EM or TS, then #MF */
+#define DECODE_MMX_INSN                                                                            \
+	0x0080 /* #UD by CR0.EM, #NM by TS, #MF pending; sets the tag word (not EMMS) */
+#define DECODE_SSE_INSN 0x0100 /* #UD unless CR4.OSFXSR and not CR0.EM; #NM by CR0.TS */
+#define DECODE_AVX_INSN                                                                            \
+	0x0200 /* VEX-encoded vector: #UD unless CR4.OSXSAVE and XCR0 has it; #NM by TS */
+#define DECODE_ALIGNED 0x0400 /* its memory operand must be aligned to its size, else #GP(0) */
+#define DECODE_SIMD_FP 0x0800 /* may raise #XM (reads and writes MXCSR) */
+#define DECODE_SERIALIZING 0x1000
+#define DECODE_REPEATABLE 0x2000     /* string instruction: rep says which prefix it has */
+#define DECODE_PROTECTED_ONLY 0x4000 /* #UD in real and virtual-8086 mode (VEX, LLDT, ARPL...) */
+#define DECODE_STACK 0x8000          /* has an implicit access at SS:RSP */
+
+struct decode_insn {
+	uint16_t op; /* enum decode_op */
+	uint8_t length;
+	uint8_t mode;     /* enum decode_mode */
+	uint8_t encoding; /* enum decode_encoding */
+	uint8_t map;      /* 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A; also VEX's */
+	uint8_t opcode;   /* the last byte of it */
+	uint8_t feature;  /* enum decode_feature */
+	uint32_t attributes;
+
+	/* Prefixes */
+	bool lock, operand_override, address_override;
+	uint8_t rep;              /* 0, 0xf2 or 0xf3: the last of them, mandatory prefix or not */
+	uint8_t segment_override; /* 0 to 5, or DECODE_NO_REG; in 64-bit mode only FS and GS count
+				   */
+	uint8_t rex; /* 0x40 to 0x4f, or 0; for VEX the bits of the same meaning, 0x40 set */
+	uint8_t vex_l, vex_vvvv; /* vvvv not inverted */
+	bool has_modrm;
+	uint8_t modrm, sib;
+
+	uint8_t operand_size;  /* 1, 2, 4, 8: of the integer operation */
+	uint8_t address_size;  /* 2, 4, 8 */
+	uint8_t stack_size;    /* 2, 4, 8: of a push or pop by that instruction (DECODE_STACK) */
+	uint8_t operand_count; /* explicit ones first, in Intel's order, then implicit ones */
+	struct decode_operand operand[DECODE_OPERANDS_MAX];
+	struct decode_memory memory;
+	int64_t immediate, immediate2;
+
+	/* Where in the bytes its parts stand, for who re-encodes it; 0: it has none. */
+	uint8_t opcode_at, modrm_at, displacement_at, immediate_at;
+	uint8_t displacement_size, immediate_size;
+
+	/* Bits of RFLAGS. */
+	uint32_t flags_read, flags_written,
+		flags_undefined; /* undefined ones are in written, too */
+};
+
+/*
+ * Decodes the instruction that begins at bytes, of which size (at least 1) can be read.  insn is
+ * filled in on DECODE_OK alone, but for its length.
+ */
+enum decode_result decode(enum decode_mode mode, const uint8_t *bytes, size_t size,
+			  struct decode_insn *insn);
+
+/* The mnemonic, in lower case ("add"). */
+const char *decode_op_name(enum decode_op op);
+
+#endif
