@@ -4,8 +4,8 @@
  * the log of pages that were written.
  *
  * Relies on host.h and the backend's memory_changed().  Readers (vCPU threads, devices' callbacks)
- * see a table of slots that never changes while they use it: memory_read_begin() to
- * memory_read_end().
+ * see a table of slots that never changes while they use it: inside backend->run(), or between
+ * vm_read_begin() and vm_read_end().
  */
 #ifndef DYAD_HYPERVISOR_MEMORY_H
 #define DYAD_HYPERVISOR_MEMORY_H
@@ -35,8 +35,8 @@ struct memory_slot {
 
 /*
  * The slot that gpa is in, or NULL (a device's).  By a vCPU's own thread inside its backend's
- * run(), or with the VM's memory lock.  The slot stays valid until that thread leaves run(), or
- * answers a memory_changed().
+ * run(), between vm_read_begin() and vm_read_end(), or with the VM's mutex.  The slot stays valid
+ * until that thread leaves run(), or answers a memory_changed().
  */
 const struct memory_slot *memory_find(struct vm *vm, uint64_t gpa);
 
