@@ -89,6 +89,12 @@ struct cpu_state {
 	/* Interruptibility (Intel SDM volume 3, table 24-3). */
 	bool sti_shadow, mov_ss_shadow, nmi_masked;
 
+	/*
+	 * The soft backend's, here to be near: what an address form without a base or an index
+	 * reads, always 0; and an address that one operation computes for the next.
+	 */
+	uint64_t zero, address;
+
 	_Alignas(64) uint8_t xsave[CPU_XSAVE_SIZE];
 };
 
