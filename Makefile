@@ -21,7 +21,7 @@ endif
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wundef -Wvla -Wimplicit-fallthrough -Wformat=2
 CFLAGS ?= -O2 -g
-BASE := -std=gnu11 -I. -Iinclude $(WARNINGS) -fno-strict-aliasing -fno-common \
+BASE := -std=gnu11 -I. -Iinclude -I$(O)/include $(WARNINGS) -fno-strict-aliasing -fno-common \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 # The monitor, the core and lib/ also run on bare metal: no libc, no floating point in sight.
 FREESTANDING := $(BASE) -ffreestanding -fno-builtin-printf
@@ -68,7 +68,7 @@ help:
 	@echo "make clean       removes what was built (not build/lab, which is slow to make)"
 	@echo "./check          all tests;  ./check --long  the long ones too"
 
-$(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(LIB)
+$(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(PROCESS) $(LIB)
 	@echo "  link  $@"
 	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lm
 
@@ -82,6 +82,16 @@ $(O)/%.a:
 	@rm -f $@
 	@ar rcs $@ $^
 
+# The decoder's enumerations and tables, of its list of instructions
+DECODE_OP := $(O)/include/lib/decode_op.h
+$(DECODE_OP): lib/decode/instructions.txt $(O)/decode_tables
+	@mkdir -p $(@D)
+	@echo "  gen   $@"
+	@$(O)/decode_tables $< $@
+$(O)/decode_tables: tools/decode_tables.c
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O1 -o $@ $<
+
 # flags by layer
 $(O)/obj/lib/%.o $(O)/obj/monitor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)
 # The core runs where the guest's, or another process's, vector registers are live.
@@ -90,7 +100,7 @@ $(O)/obj/type2/%.o $(O)/obj/cli/%.o: FLAGS = $(HOSTED) $(HARDEN)
 $(O)/obj/tests/%.o: FLAGS = $(HOSTED)
 HARDEN_FREESTANDING := $(if $(SANITIZE),,-fstack-protector-strong -fPIE)
 
-$(O)/obj/%.o: %.c Makefile VERSION
+$(O)/obj/%.o: %.c Makefile VERSION | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	@$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -101,7 +111,7 @@ units: $(UNITS) $(HOSTED_UNITS)
 $(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lcmocka
-$(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(LIB)
+$(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
 
@@ -112,7 +122,7 @@ fuzzers: $(FUZZERS)
 $(O)/fuzz/%: $(O)/fuzzobj/tests/fuzz/%.o $(call fobj,$(MONITOR_SRC) $(LIB_SRC) $(SUPPORT_SRC))
 	@mkdir -p $(@D)
 	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka
-$(O)/fuzzobj/%.o: %.c Makefile
+$(O)/fuzzobj/%.o: %.c Makefile | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  fuzz  $<"
 	@clang $(BASE) -D_GNU_SOURCE $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
@@ -133,7 +143,7 @@ $(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests
 TIDY_SRC := $(LIB_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC)
 HEADERS := $(shell git ls-files '*.h' 2>/dev/null)
 tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))
-$(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS)
+$(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS) | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  tidy  $<"
 	@clang-tidy --quiet $< -- $(HOSTED) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }

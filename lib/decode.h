@@ -13,12 +13,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/decode_op.h" /* generated: enum decode_op (OP_ADD...), enum decode_feature (FEATURE_SSE2...) */
+/*
+ * Generated: enum decode_op and enum decode_feature (FEATURE_SSE2...; FEATURE_BASE: every CPU).
+ *
+ * An op is one operation, whatever its operand size and encoding: the VEX form of ADDPD is OP_ADDPD,
+ * too, and only what has no legacy form has a V in its name (OP_VPERMQ). Sizes are in operand_size,
+ * address_size and the operands': OP_MOVS (with all sizes; OP_MOVSD is the vector's), OP_CBW (also
+ * CWDE, CDQE), OP_CWD (CDQ, CQO), OP_MOVD (also MOVQ with a general register), OP_PINSRD, OP_PEXTRD
+ * (and Q), OP_FXSAVE (operand_size 8: FXSAVE64), OP_JCXZ. Conditions are the opcode's: OP_JCC,
+ * OP_SETCC, OP_CMOVCC. What differs in meaning is apart: OP_MOV, OP_MOV_SREG, OP_MOV_CR, OP_MOV_DR;
+ * OP_PUSH, OP_PUSH_SREG; OP_JMP_NEAR, OP_JMP_FAR, OP_CALL_..., OP_RET_...
+ */
+#include "lib/decode_op.h"
 
 #define DECODE_LENGTH_MAX 15
-#define DECODE_OPERANDS_MAX 5
+#define DECODE_OPERANDS_MAX 6
 
-enum decode_mode { DECODE_16, DECODE_32, DECODE_64 };
+/*
+ * DECODE_64 is as AMD's CPUs do it: prefix 66 makes near branches 16 bits wide, and far pointers in
+ * memory have offsets of at most 32 bits. With DECODE_64_INTEL the prefix does nothing there, and
+ * REX.W makes offsets of 64 bits; insn.mode is DECODE_64 then, too.
+ */
+enum decode_mode { DECODE_16, DECODE_32, DECODE_64, DECODE_64_INTEL };
 
 enum decode_result {
 	DECODE_OK,
@@ -30,20 +46,19 @@ enum decode_result {
 enum decode_kind {
 	DECODE_NONE,
 	DECODE_REGISTER,
-	DECODE_MEMORY, /* insn.memory; string instructions have their own (base RSI or RDI) in reg
-			*/
+	DECODE_MEMORY,     /* insn.memory */
 	DECODE_IMMEDIATE,  /* insn.immediate, sign-extended as the instruction does */
 	DECODE_IMMEDIATE2, /* ENTER's, EXTRQ's second: insn.immediate2 */
 	DECODE_RELATIVE,   /* a branch: immediate is added to the RIP of the next instruction */
 	DECODE_FAR,    /* ptr16:16, ptr16:32: immediate is the offset, immediate2 the selector */
 	DECODE_STRING, /* memory at seg:[RSI] or ES:[RDI] (reg: 6 or 7), of the string instructions;
-			  also XLAT's (reg 3) and MASKMOV's (reg 7) */
+			  also at seg:[RBX + AL] of XLAT (reg 3), seg:[RDI] of MASKMOV (reg 7), seg:[RAX]
+			  of MONITOR (reg 0). The segment with an override is in insn.memory. */
 };
 
 enum decode_class {
-	DECODE_GPR, /* size 1: without REX, numbers 4 to 7 of class DECODE_GPR_HIGH are AH CH DH BH
-		     */
-	DECODE_GPR_HIGH, /* AH CH DH BH as 0 to 3 */
+	DECODE_GPR,      /* of size 1: AL, CL, DL, BL, and with REX also SPL and so on */
+	DECODE_GPR_HIGH, /* AH CH DH BH as 0 to 3, size 1 */
 	DECODE_SEGMENT,
 	DECODE_CONTROL,
 	DECODE_DEBUG,
@@ -73,12 +88,11 @@ struct decode_operand {
 struct decode_memory {
 	uint8_t segment;     /* ES CS SS DS FS GS as 0 to 5: the override, else DS or SS */
 	uint8_t base, index; /* general registers, or DECODE_NO_REG; base also DECODE_RIP */
+	uint8_t index_class; /* DECODE_GPR; of gathers DECODE_XMM or DECODE_YMM */
 	uint8_t scale;       /* 1, 2, 4, 8 */
 	int64_t displacement;
 };
 
-/* Arithmetic flags, with their bits in RFLAGS; also DF (read), IF and others where an instruction
- * has them. */
 enum decode_encoding { DECODE_LEGACY, DECODE_VEX };
 
 /* What an instruction is like, for who builds blocks, checks rights or runs it natively. */
@@ -87,8 +101,7 @@ enum decode_encoding { DECODE_LEGACY, DECODE_VEX };
 	0x0002 /* far jumps, calls, returns, INT, IRET, SYSCALL, SYSENTER...: ends a block */
 #define DECODE_PRIVILEGED 0x0004 /* #GP unless CPL is 0 */
 #define DECODE_IO 0x0008         /* IN, OUT, INS, OUTS */
-#define DECODE_CONDITIONAL                                                                         \
-	0x0010 /* Jcc, LOOPcc, JCXZ, SETcc, CMOVcc: condition is in opcode's low 4 bits */
+#define DECODE_CONDITIONAL 0x0010 /* Jcc, SETcc, CMOVcc: condition is in opcode's low 4 bits */
 #define DECODE_LOCKABLE 0x0020 /* takes a LOCK prefix with a memory destination */
 #define DECODE_X87_INSN 0x0040 /* #NM by CR0.EM or TS, then #MF */
 #define DECODE_MMX_INSN                                                                            \
@@ -126,7 +139,9 @@ struct decode_insn {
 	uint8_t operand_size;  /* 1, 2, 4, 8: of the integer operation */
 	uint8_t address_size;  /* 2, 4, 8 */
 	uint8_t stack_size;    /* 2, 4, 8: of a push or pop by that instruction (DECODE_STACK) */
-	uint8_t operand_count; /* explicit ones first, in Intel's order, then implicit ones */
+	/* Explicit ones first, in Intel's order, then implicit ones; without RSP of the stack's and
+	 * the counts and addresses of string instructions. A shift by 1 has it as an immediate. */
+	uint8_t operand_count;
 	struct decode_operand operand[DECODE_OPERANDS_MAX];
 	struct decode_memory memory;
 	int64_t immediate, immediate2;
@@ -135,7 +150,7 @@ struct decode_insn {
 	uint8_t opcode_at, modrm_at, displacement_at, immediate_at;
 	uint8_t displacement_size, immediate_size;
 
-	/* Bits of RFLAGS. */
+	/* Bits of RFLAGS: the arithmetic ones and DF, also IF and others where it has them. */
 	uint32_t flags_read, flags_written,
 		flags_undefined; /* undefined ones are in written, too */
 };
