@@ -177,6 +177,8 @@ struct soft_vcpu {
 	/* System part: DR6 bits of data breakpoints that the instruction under way has hit. */
 	uint64_t debug_hits;
 	bool watching; /* DR7, or the debugger's, has data breakpoints */
+	bool traced;   /* the instruction under way has taken its own single-step trap (INT n) */
+	bool external; /* an event is being delivered that sets EXT in error codes */
 
 	_Alignas(32) uint8_t bounce[64]; /* of an access that isn't one to a page of RAM */
 	struct {
