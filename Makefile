@@ -58,6 +58,9 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
 
 all: $(O)/dyad
 
+# The process host calls the core, and the core its host.
+GROUP = -Wl,--start-group $^ -Wl,--end-group
+
 help:
 	@echo "make             the dyad command: $(O)/dyad"
 	@echo "make units       the unit tests, in $(O)/tests/"
@@ -68,9 +71,9 @@ help:
 	@echo "make clean       removes what was built (not build/lab, which is slow to make)"
 	@echo "./check          all tests;  ./check --long  the long ones too"
 
-$(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(PROCESS) $(LIB)
+$(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
 	@echo "  link  $@"
-	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lm
+	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS) $(CLI_LIBS) -lm
 
 $(LIB): $(call obj,$(LIB_SRC))
 $(MONITOR): $(call obj,$(MONITOR_SRC))
@@ -113,7 +116,7 @@ $(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(SUPPORT) $(LIB)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lcmocka
 $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
 	@mkdir -p $(@D)
-	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
 
 # Fuzz targets: the same sources again, instrumented by clang.
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1 -g

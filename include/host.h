@@ -131,7 +131,7 @@ struct host_event;
 /* Takes a reference to the event that the caller's number names; -EBADF. */
 int host_event_get(int32_t number, struct host_event **event);
 void host_event_put(struct host_event *event);
-/* Atomic. */
+/* Atomic; may call the event's watch from within: hold no lock that its signalled() takes. */
 void host_event_signal(struct host_event *event);
 
 /*
