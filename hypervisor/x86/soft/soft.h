@@ -123,6 +123,18 @@ bool soft_native_compile(struct soft_vcpu *c, const struct decode_insn *insn, st
 void *soft_block_alloc(struct soft_vcpu *c, size_t size);
 int soft_native_vcpu_create(struct soft_vcpu *c);
 void soft_native_vcpu_destroy(struct soft_vcpu *c);
+/* All ops of the vCPU are void: so are the stubs that they use. */
+void soft_native_flush(struct soft_vcpu *c);
+/*
+ * Around all that runs operations: first thing in run(), and last.  In between the guest's x87
+ * state and MXCSR may be loaded in the CPU; state.xsave is as it should be afterwards.
+ */
+void soft_native_enter(struct soft_vcpu *c);
+void soft_native_leave(struct soft_vcpu *c);
+/* CR0, CR4 or XCR0 have changed: of soft_changed(). */
+void soft_native_changed(struct soft_vcpu *c);
+/* Takes away from a CPUID leaf of the host what instructions here don't do. */
+void soft_native_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 
 /* --- The vCPU
  * ----------------------------------------------------------------------------------- */
@@ -182,13 +194,17 @@ struct soft_vcpu {
 
 	_Alignas(32) uint8_t bounce[64]; /* of an access that isn't one to a page of RAM */
 	struct {
-		uint64_t linear, data_gpa;
-		uint8_t size, segment;
+		uint64_t linear;
+		uint8_t size;
+		bool locked; /* with the VM's split lock */
 	} bounced;
+	uint8_t physical_bits; /* [const] width of guest-physical addresses */
 
 	struct soft_tlbs *tlbs;     /* tlb.c */
 	struct soft_blocks *blocks; /* blocks.c */
 	void *native;               /* native part */
+	soft_handler *native_slow;  /* what stubs branch to, when a bit that they need ... */
+	uint8_t native_gate;        /* ... is set here (native.h) */
 
 	/* Requests of other threads; see requests.c.  [any] */
 	uint32_t requests;
