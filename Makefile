@@ -87,13 +87,14 @@ $(O)/%.a:
 
 # The decoder's enumerations and tables, of its list of instructions
 DECODE_OP := $(O)/include/lib/decode_op.h
-$(DECODE_OP): lib/decode/instructions.txt $(O)/decode_tables
+DECODE_DATA := $(O)/include/lib/decode_data.h
+$(DECODE_OP) $(DECODE_DATA) &: lib/decode/instructions.txt $(O)/decode_tables
 	@mkdir -p $(@D)
-	@echo "  gen   $@"
-	@$(O)/decode_tables $< $@
-$(O)/decode_tables: tools/decode_tables.c
+	@echo "  gen   $(DECODE_OP)"
+	@$(O)/decode_tables $< $(DECODE_OP) $(DECODE_DATA)
+$(O)/decode_tables: tools/decode_tables.c lib/decode_entry.h lib/decode_attributes.h
 	@mkdir -p $(@D)
-	@$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O1 -o $@ $<
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) -O1 -o $@ $<
 
 # flags by layer
 $(O)/obj/lib/%.o $(O)/obj/monitor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)

@@ -16,14 +16,15 @@
 /*
  * Generated: enum decode_op and enum decode_feature (FEATURE_SSE2...; FEATURE_BASE: every CPU).
  *
- * An op is one operation, whatever its operand size and encoding: the VEX form of ADDPD is OP_ADDPD,
- * too, and only what has no legacy form has a V in its name (OP_VPERMQ). Sizes are in operand_size,
- * address_size and the operands': OP_MOVS (with all sizes; OP_MOVSD is the vector's), OP_CBW (also
- * CWDE, CDQE), OP_CWD (CDQ, CQO), OP_MOVD (also MOVQ with a general register), OP_PINSRD, OP_PEXTRD
- * (and Q), OP_FXSAVE (operand_size 8: FXSAVE64), OP_JCXZ. Conditions are the opcode's: OP_JCC,
- * OP_SETCC, OP_CMOVCC. What differs in meaning is apart: OP_MOV, OP_MOV_SREG, OP_MOV_CR, OP_MOV_DR;
- * OP_PUSH, OP_PUSH_SREG; OP_JMP_NEAR, OP_JMP_FAR, OP_CALL_..., OP_RET_...
+ * An op is one operation, whatever its operand size and encoding: the VEX form of ADDPD is
+ * OP_ADDPD, too, and only what has no legacy form has a V in its name (OP_VPERMQ). Sizes are in
+ * operand_size, address_size and the operands': OP_MOVS (with all sizes; OP_MOVSD is the vector's),
+ * OP_CBW (also CWDE, CDQE), OP_CWD (CDQ, CQO), OP_MOVD (also MOVQ with a general register),
+ * OP_PINSRD, OP_PEXTRD (and Q), OP_FXSAVE (operand_size 8: FXSAVE64), OP_JCXZ. Conditions are the
+ * opcode's: OP_JCC, OP_SETCC, OP_CMOVCC. What differs in meaning is apart: OP_MOV, OP_MOV_SREG,
+ * OP_MOV_CR, OP_MOV_DR; OP_PUSH, OP_PUSH_SREG; OP_JMP_NEAR, OP_JMP_FAR, OP_CALL_..., OP_RET_...
  */
+#include "lib/decode_attributes.h"
 #include "lib/decode_op.h"
 
 #define DECODE_LENGTH_MAX 15
@@ -52,8 +53,9 @@ enum decode_kind {
 	DECODE_RELATIVE,   /* a branch: immediate is added to the RIP of the next instruction */
 	DECODE_FAR,    /* ptr16:16, ptr16:32: immediate is the offset, immediate2 the selector */
 	DECODE_STRING, /* memory at seg:[RSI] or ES:[RDI] (reg: 6 or 7), of the string instructions;
-			  also at seg:[RBX + AL] of XLAT (reg 3), seg:[RDI] of MASKMOV (reg 7), seg:[RAX]
-			  of MONITOR (reg 0). The segment with an override is in insn.memory. */
+			  also at seg:[RBX + AL] of XLAT (reg 3), seg:[RDI] of MASKMOV (reg 7),
+			  seg:[RAX] of MONITOR (reg 0). The segment with an override is in
+			  insn.memory. */
 };
 
 enum decode_class {
@@ -67,9 +69,6 @@ enum decode_class {
 	DECODE_XMM,
 	DECODE_YMM,
 };
-
-#define DECODE_READ 1
-#define DECODE_WRITE 2
 
 struct decode_operand {
 	uint8_t kind;  /* enum decode_kind */
@@ -95,27 +94,6 @@ struct decode_memory {
 
 enum decode_encoding { DECODE_LEGACY, DECODE_VEX };
 
-/* What an instruction is like, for who builds blocks, checks rights or runs it natively. */
-#define DECODE_BRANCH 0x0001 /* near jumps, calls, returns: ends a block */
-#define DECODE_FAR_TRANSFER                                                                        \
-	0x0002 /* far jumps, calls, returns, INT, IRET, SYSCALL, SYSENTER...: ends a block */
-#define DECODE_PRIVILEGED 0x0004 /* #GP unless CPL is 0 */
-#define DECODE_IO 0x0008         /* IN, OUT, INS, OUTS */
-#define DECODE_CONDITIONAL 0x0010 /* Jcc, SETcc, CMOVcc: condition is in opcode's low 4 bits */
-#define DECODE_LOCKABLE 0x0020 /* takes a LOCK prefix with a memory destination */
-#define DECODE_X87_INSN 0x0040 /* #NM by CR0.EM or TS, then #MF */
-#define DECODE_MMX_INSN                                                                            \
-	0x0080 /* #UD by CR0.EM, #NM by TS, #MF pending; sets the tag word (not EMMS) */
-#define DECODE_SSE_INSN 0x0100 /* #UD unless CR4.OSFXSR and not CR0.EM; #NM by CR0.TS */
-#define DECODE_AVX_INSN                                                                            \
-	0x0200 /* VEX-encoded vector: #UD unless CR4.OSXSAVE and XCR0 has it; #NM by TS */
-#define DECODE_ALIGNED 0x0400 /* its memory operand must be aligned to its size, else #GP(0) */
-#define DECODE_SIMD_FP 0x0800 /* may raise #XM (reads and writes MXCSR) */
-#define DECODE_SERIALIZING 0x1000
-#define DECODE_REPEATABLE 0x2000     /* string instruction: rep says which prefix it has */
-#define DECODE_PROTECTED_ONLY 0x4000 /* #UD in real and virtual-8086 mode (VEX, LLDT, ARPL...) */
-#define DECODE_STACK 0x8000          /* has an implicit access at SS:RSP */
-
 struct decode_insn {
 	uint16_t op; /* enum decode_op */
 	uint8_t length;
@@ -136,9 +114,9 @@ struct decode_insn {
 	bool has_modrm;
 	uint8_t modrm, sib;
 
-	uint8_t operand_size;  /* 1, 2, 4, 8: of the integer operation */
-	uint8_t address_size;  /* 2, 4, 8 */
-	uint8_t stack_size;    /* 2, 4, 8: of a push or pop by that instruction (DECODE_STACK) */
+	uint8_t operand_size; /* 1, 2, 4, 8: of the integer operation */
+	uint8_t address_size; /* 2, 4, 8 */
+	uint8_t stack_size;   /* 2, 4, 8: of a push or pop by that instruction (DECODE_STACK) */
 	/* Explicit ones first, in Intel's order, then implicit ones; without RSP of the stack's and
 	 * the counts and addresses of string instructions. A shift by 1 has it as an immediate. */
 	uint8_t operand_count;

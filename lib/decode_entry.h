@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * decode_entry.h - what the decoder's tables are made of: known to tools/decode_tables.c, which
+ * writes them, and to lib/decode.c, which reads them.
+ */
+#ifndef DYAD_LIB_DECODE_ENTRY_H
+#define DYAD_LIB_DECODE_ENTRY_H
+
+#include <stdint.h>
+
+/* One byte, 0F, 0F38, 0F3A; then VEX's 0F, 0F38, 0F3A. */
+#define DECODE_MAPS 7
+#define DECODE_MAP_VEX 3 /* added to the number of a map for VEX */
+
+/*
+ * An opcode leads to a node. 0: invalid; with DECODE_NODE_SPLIT the place in decode_nodes[] of what
+ * it depends on, followed by a node for each value; else an entry.
+ */
+#define DECODE_NODE_SPLIT 0x8000
+
+enum decode_split {
+	DECODE_SPLIT_MODE64,
+	DECODE_SPLIT_PREFIX, /* none, 66, F3, F2 as VEX.pp has them */
+	DECODE_SPLIT_REG,    /* ModRM.reg */
+	DECODE_SPLIT_MOD3,
+	DECODE_SPLIT_RM,
+	DECODE_SPLIT_W,
+	DECODE_SPLIT_L,
+	DECODE_SPLIT_B,
+	DECODE_SPLIT_LOCK,
+	DECODE_SPLITS
+};
+
+/* How operand_size comes about. */
+enum decode_size_rule {
+	DECODE_RULE_V, /* 66 and REX.W */
+	DECODE_RULE_Z, /* the same, at most 4 */
+	DECODE_RULE_B, /* 1 */
+	DECODE_RULE_Y, /* REX.W */
+	DECODE_RULE_N64,
+	DECODE_RULE_D64,
+	DECODE_RULE_F64,
+	DECODE_RULE_FARM,
+};
+
+enum decode_type {
+	DECODE_TYPE_NONE,
+	DECODE_TYPE_E,
+	DECODE_TYPE_G,
+	DECODE_TYPE_R,
+	DECODE_TYPE_Z,
+	DECODE_TYPE_C,
+	DECODE_TYPE_D,
+	DECODE_TYPE_S,
+	DECODE_TYPE_P,
+	DECODE_TYPE_Q,
+	DECODE_TYPE_V,
+	DECODE_TYPE_W,
+	DECODE_TYPE_H,
+	DECODE_TYPE_L,
+	DECODE_TYPE_B,
+	DECODE_TYPE_MX,
+	DECODE_TYPE_MH,
+	DECODE_TYPE_IMMEDIATE_SIGNED, /* of a byte */
+	DECODE_TYPE_IMMEDIATE,        /* b, w: unsigned; z, v: signed */
+	DECODE_TYPE_ONE,
+	DECODE_TYPE_RELATIVE_BYTE,
+	DECODE_TYPE_RELATIVE,
+	DECODE_TYPE_FAR,
+	DECODE_TYPE_OFFSET,
+	DECODE_TYPE_STRING,
+	DECODE_TYPE_GPR, /* these five: reg */
+	DECODE_TYPE_GPR_HIGH,
+	DECODE_TYPE_SEGMENT,
+	DECODE_TYPE_ST,
+	DECODE_TYPE_XMM,
+	DECODE_TYPE_STI,
+};
+
+enum decode_size {
+	DECODE_SIZE_0,
+	DECODE_SIZE_B,
+	DECODE_SIZE_W,
+	DECODE_SIZE_D,
+	DECODE_SIZE_Q,
+	DECODE_SIZE_T,
+	DECODE_SIZE_O,
+	DECODE_SIZE_U, /* up to here fixed, in decode_fixed_size[] */
+	DECODE_SIZE_V,
+	DECODE_SIZE_Z,
+	DECODE_SIZE_Y,
+	DECODE_SIZE_N,
+	DECODE_SIZE_M,
+	DECODE_SIZE_A,
+	DECODE_SIZE_P,
+	DECODE_SIZE_S,
+	DECODE_SIZE_X,
+	DECODE_SIZE_H,
+	DECODE_SIZE_K,
+	DECODE_SIZE_E,
+};
+
+struct decode_form_operand {
+	uint8_t type;
+	uint8_t size;
+	uint8_t access;
+	uint8_t reg;
+	uint8_t implicit;
+};
+
+struct decode_form {
+	uint8_t count;
+	struct decode_form_operand operand[6];
+};
+
+struct decode_flags {
+	uint32_t read, written, undefined;
+};
+
+/* Attributes of entries that the decoder keeps to itself. */
+#define DECODE_ENTRY_VVVV 0x80000000 /* VEX.vvvv is an operand; else it must be 1111 */
+
+struct decode_entry {
+	uint16_t op;
+	uint16_t form;
+	uint8_t flags;
+	uint8_t feature;
+	uint8_t rule; /* enum decode_size_rule */
+	uint32_t attributes;
+};
+
+#endif
