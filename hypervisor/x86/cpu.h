@@ -56,6 +56,11 @@ struct cpu_table { /* GDTR, IDTR */
  */
 #define CPU_XSAVE_SIZE 4096
 #define CPU_XSAVE_FCW 0
+#define CPU_XSAVE_FSW 2
+#define CPU_XSAVE_FTW 4 /* abridged: a bit for each physical register, set if it is not empty */
+#define CPU_XSAVE_FOP 6 /* of the last x87 instruction, with its address and its operand's */
+#define CPU_XSAVE_FIP 8
+#define CPU_XSAVE_FDP 16
 #define CPU_XSAVE_MXCSR 24
 #define CPU_XSAVE_ST 32
 #define CPU_XSAVE_XMM 160

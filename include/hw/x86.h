@@ -75,6 +75,7 @@
 #define RFLAGS_VIF (UINT64_C(1) << 19)
 #define RFLAGS_VIP (UINT64_C(1) << 20)
 #define RFLAGS_ID (UINT64_C(1) << 21)
+#define RFLAGS_LOADABLE UINT64_C(0x3f7fd5) /* all of them that are not fixed */
 
 /* Debug registers, APM2 section 13.1.1. */
 #define DR6_B0 (UINT64_C(1) << 0) /* B1 to B3 follow */
@@ -194,5 +195,11 @@
 #define TSS64_RSP0 4
 #define TSS64_IST1 36
 #define TSS64_IO_MAP 102
+
+/* XCR0, and the components of XSAVE areas, APM2 section 11.5.2. */
+#define XCR0_X87 (UINT64_C(1) << 0)
+#define XCR0_SSE (UINT64_C(1) << 1)
+#define XCR0_AVX (UINT64_C(1) << 2)
+#define XCR0_PKRU (UINT64_C(1) << 9)
 
 #endif

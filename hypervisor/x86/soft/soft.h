@@ -45,6 +45,9 @@ struct soft_link;
 struct soft_blocks;
 struct soft_tlbs;
 struct soft_tlb_entry;
+struct soft_code;
+struct soft_requests;
+struct soft_jump;
 
 #define SOFT_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SOFT_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -133,8 +136,8 @@ void soft_native_enter(struct soft_vcpu *c);
 void soft_native_leave(struct soft_vcpu *c);
 /* CR0, CR4 or XCR0 have changed: of soft_changed(). */
 void soft_native_changed(struct soft_vcpu *c);
-/* Takes away from a CPUID leaf of the host what instructions here don't do. */
-void soft_native_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
+/* Takes away from a CPUID leaf of the host what is not done here: of mask_cpuid(). */
+void soft_native_mask_cpuid(uint32_t leaf, uint32_t registers[4]);
 
 /* --- The vCPU
  * ----------------------------------------------------------------------------------- */
@@ -206,10 +209,9 @@ struct soft_vcpu {
 	soft_handler *native_slow;  /* what stubs branch to, when a bit that they need ... */
 	uint8_t native_gate;        /* ... is set here (native.h) */
 
-	/* Requests of other threads; see requests.c.  [any] */
-	uint32_t requests;
-	uint64_t request_sequence, request_done;
-	bool inside; /* in run(), and not waiting for others */
+	struct soft_requests *requests; /* of other threads: requests.c */
+	struct soft_jump *jump;         /* blocks by address: blocks.h */
+	struct soft_link *pending;      /* the link that the last block left by, to be set */
 
 	uint64_t instructions; /* retired in blocks: for statistics, not exact */
 };
@@ -222,6 +224,7 @@ static inline struct soft_vcpu *soft_of(struct vcpu *vcpu)
 struct soft_vm {
 	struct vm vm;
 	struct host_mutex split_lock; /* locked operations that cross a page */
+	struct soft_code *code;       /* code_pages.c */
 	void *native;                 /* native part; [any] by its own rules */
 };
 
@@ -305,7 +308,11 @@ bool soft_probe(struct soft_vcpu *c, unsigned segment, uint64_t offset, size_t s
  */
 const void *soft_read_at(struct soft_vcpu *c, unsigned segment, uint64_t offset, size_t size);
 void *soft_update_at(struct soft_vcpu *c, unsigned segment, uint64_t offset, size_t size);
-bool soft_update_end(struct soft_vcpu *c, void *at);
+bool soft_update_end_slow(struct soft_vcpu *c);
+static inline bool soft_update_end(struct soft_vcpu *c, const void *at)
+{
+	return SOFT_LIKELY(at != c->bounce) || soft_update_end_slow(c);
+}
 
 /*
  * segment:offset to a linear address, with the segment's checks (#GP(0), or #SS(0) for SS).

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * native_memory.c - ops of the native part with a memory operand, which is either read or written.
+ * The order of their exceptions: #UD, #NM, #MF, then the operand's (#GP by alignment, #PF), then
+ * what the operation itself raises.
+ */
+#include "hypervisor/x86/soft/native.h"
+
+#define FSW_STORE_EXCEPTIONS 0x19u /* invalid operation, overflow, underflow: nothing is stored */
+
+/* All before the operand is looked at.  NATIVE_STOP: an exception was raised. */
+static inline enum native_ready ready(struct soft_vcpu *c, const struct native_op *n)
+{
+	enum native_ready ready = NATIVE_GO;
+
+	if (SOFT_UNLIKELY(c->native_gate & n->gate))
+		ready = native_prepare(c, n->gate);
+	if (n->waits && ready != NATIVE_STOP && native_pending()) {
+		soft_fault(c, CPU_VECTOR_MF);
+		return NATIVE_STOP;
+	}
+	return ready;
+}
+
+static inline bool aligned(struct soft_vcpu *c, const struct soft_op *op, const struct native_op *n,
+			   uint64_t offset)
+{
+	if (SOFT_LIKELY(!((c->segment[op->segment].base + offset) & n->align)))
+		return true;
+	soft_fault_error(c, CPU_VECTOR_GP, 0);
+	return false;
+}
+
+/* x87's last instruction and data. */
+static void point(struct soft_vcpu *c, const struct soft_op *op, const struct native_op *n,
+		  uint64_t offset)
+{
+	uint8_t *area = native_area(c);
+
+	store_le16(area + CPU_XSAVE_FOP, n->fop);
+	native_pointers(c, c->vcpu.state.rip + op->at, op->segment, offset);
+}
+
+void native_pointers(struct soft_vcpu *c, uint64_t rip, unsigned segment, uint64_t offset)
+{
+	uint8_t *area = native_area(c);
+
+	if (c->long64) {
+		store_le64(area + CPU_XSAVE_FIP, rip);
+		store_le64(area + CPU_XSAVE_FDP, c->segment[segment].base + offset);
+	} else {
+		store_le64(area + CPU_XSAVE_FIP,
+			   (uint32_t)rip | (uint64_t)c->vcpu.state.segment[CPU_CS].selector << 32);
+		store_le64(area + CPU_XSAVE_FDP,
+			   (uint32_t)offset | (uint64_t)c->vcpu.state.segment[segment].selector
+						      << 32);
+	}
+}
+
+void native_load(struct soft_vcpu *c, const struct soft_op *op)
+{
+	const struct native_op *n = op->data;
+	enum native_ready state = ready(c, n);
+	uint64_t offset = soft_offset(c, op);
+	void *memory;
+
+	if (state == NATIVE_STOP || !aligned(c, op, n, offset))
+		return soft_stop(c, op);
+	/* It is only read from. */
+	memory = (void *)(uintptr_t)soft_read_at(c, op->segment, offset, n->size);
+	if (!memory)
+		return soft_stop(c, op);
+	if (n->pointers)
+		point(c, op, n, offset);
+	if (SOFT_LIKELY(state == NATIVE_GO))
+		return n->stub(c, op, memory);
+	if (!native_run_unmasked(c, op, memory))
+		return soft_stop(c, op);
+	soft_next(c, op);
+}
+
+/* An unmasked exception keeps the result from being stored. */
+static bool x87_stored(void)
+{
+	uint16_t fsw, fcw;
+
+	__asm__ volatile("fnstsw %0\n\tfnstcw %1" : "=a"(fsw), "=m"(fcw));
+	return !(fsw & ~fcw & FSW_STORE_EXCEPTIONS);
+}
+
+/* By a copy: the operand crosses pages, or is a device's, or the TLB doesn't have it. */
+static void store_copy(struct soft_vcpu *c, const struct soft_op *op, enum native_ready state,
+		       uint64_t offset)
+{
+	const struct native_op *n = op->data;
+	struct native *native = native_of(c);
+	uint8_t pointers[CPU_XSAVE_MXCSR - CPU_XSAVE_FOP];
+
+	if (!soft_probe(c, op->segment, offset, n->size, true))
+		return soft_stop(c, op);
+	/* What a device's exit on the way goes back to. */
+	if (n->x87)
+		native_save_st(c);
+	memcpy(pointers, native_area(c) + CPU_XSAVE_FOP, sizeof(pointers));
+	if (n->pointers)
+		point(c, op, n, offset);
+	if (state == NATIVE_GO)
+		native_run(c, op, native->memory);
+	else if (!native_run_unmasked(c, op, native->memory))
+		return soft_stop(c, op);
+	if (n->x87 && n->waits && !x87_stored())
+		return soft_next(c, op);
+	if (!soft_write(c, op->segment, offset, native->memory, n->size)) {
+		memcpy(native_area(c) + CPU_XSAVE_FOP, pointers, sizeof(pointers));
+		if (n->x87)
+			native_drop_st(c);
+		return soft_stop(c, op);
+	}
+	soft_next(c, op);
+}
+
+void native_store(struct soft_vcpu *c, const struct soft_op *op)
+{
+	const struct native_op *n = op->data;
+	enum native_ready state = ready(c, n);
+	uint64_t offset = soft_offset(c, op);
+
+	if (state == NATIVE_STOP || !aligned(c, op, n, offset))
+		return soft_stop(c, op);
+	store_copy(c, op, state, offset);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * native_stub.c - stubs: machine code that loads an op's operands from the vCPU's state into
+ * registers of its own, runs the guest's instruction on them, and stores the results.
+ *
+ * Instructions that differ in their registers alone are of one form and share a stub: the op has
+ * the numbers.  But MMX and x87 registers are in the CPU itself, and stand in the form.  Forms are
+ * found again through a hash table of the vCPU's own, of which nothing is taken out but all at
+ * once (soft_native_flush()).
+ */
+#include "hypervisor/x86/soft/native.h"
+#include "hypervisor/x86/soft/native_encode.h"
+
+_Static_assert(offsetof(struct soft_vcpu, vcpu.state.gpr) == 0, "what stubs count from");
+
+#define STUB_SIZE_MAX 256
+#define YMM_FROM_XMM (CPU_XSAVE_YMM - CPU_XSAVE_XMM)
+#define XMM_AREA ((uint32_t)(offsetof(struct soft_vcpu, vcpu.state.xsave) + CPU_XSAVE_XMM))
+#define YMM_AREA ((uint32_t)(offsetof(struct soft_vcpu, vcpu.state.xsave) + CPU_XSAVE_YMM))
+#define FLAGS ((uint32_t)offsetof(struct soft_vcpu, flags))
+
+/* ModRM.reg is a part of the opcode. */
+static bool extends_opcode(const struct decode_insn *insn)
+{
+	if (insn->map == 0)
+		return true;
+	if (insn->map != 1)
+		return false;
+	return (insn->opcode >= 0x71 && insn->opcode <= 0x73) ||
+	       (insn->opcode == 0x78 && insn->operand_override && !insn->rep);
+}
+
+/* A register stands in the immediate's high four bits. */
+static bool has_is4(const struct decode_insn *insn)
+{
+	return insn->encoding == DECODE_VEX && insn->map == 3 && insn->opcode >= 0x4a &&
+	       insn->opcode <= 0x4c;
+}
+
+static bool has_class(const struct decode_insn *insn, enum decode_class class)
+{
+	for (unsigned i = 0; i < insn->operand_count; i++)
+		if (insn->operand[i].kind == DECODE_REGISTER && insn->operand[i].class == class)
+			return true;
+	return false;
+}
+
+static bool has_memory(const struct decode_insn *insn)
+{
+	return insn->has_modrm && insn->modrm >> 6 != 3;
+}
+
+static unsigned modrm_reg(const struct decode_insn *insn)
+{
+	return insn->modrm >> 3 & 7;
+}
+
+/* In 32-bit code REX.W is absent and VEX.W doesn't make general registers wider. */
+static bool wide(const struct decode_insn *insn)
+{
+	return insn->rex & 8 && (insn->mode == DECODE_64 || !has_class(insn, DECODE_GPR));
+}
+
+static uint8_t form_immediate(const struct decode_insn *insn)
+{
+	if (has_is4(insn))
+		return NATIVE_IS4 << 4 | ((uint8_t)insn->immediate & 15);
+	return insn->immediate_size ? (uint8_t)insn->immediate : 0;
+}
+
+static uint64_t form_key(const struct decode_insn *insn)
+{
+	uint64_t key = insn->opcode | (uint64_t)insn->map << 8 |
+		       (uint64_t)(insn->encoding == DECODE_VEX) << 10 |
+		       (uint64_t)insn->vex_l << 11 | (uint64_t)wide(insn) << 12 |
+		       (uint64_t)insn->operand_override << 13 |
+		       (uint64_t)(insn->rep == 0xf2) << 14 | (uint64_t)(insn->rep == 0xf3) << 15 |
+		       (uint64_t)has_memory(insn) << 16 | (uint64_t)form_immediate(insn) << 17 |
+		       (uint64_t)(uint8_t)insn->immediate2 << 25;
+
+	if (has_class(insn, DECODE_MMX) || (insn->map == 0 && !has_memory(insn)))
+		key |= (uint64_t)insn->modrm << 33;
+	else if (extends_opcode(insn))
+		key |= (uint64_t)modrm_reg(insn) << 36;
+	return key | BIT(63);
+}
+
+/* The registers of the stub, which tell where in the instruction an operand stands. */
+static void form_fields(const struct decode_insn *insn, struct native_fields *fields)
+{
+	*fields = (struct native_fields){
+		.reg = extends_opcode(insn) ? (uint8_t)modrm_reg(insn) : NATIVE_REG,
+		.rm = insn->map == 0 ? insn->modrm & 7 : NATIVE_RM,
+		.vvvv = NATIVE_VVVV,
+		.immediate = form_immediate(insn),
+		.w = wide(insn),
+		.memory = has_memory(insn),
+	};
+}
+
+static bool form_decode(const struct decode_insn *insn, const struct native_fields *fields,
+			struct decode_insn *form)
+{
+	uint8_t bytes[DECODE_LENGTH_MAX];
+	struct emit e = {.at = bytes, .end = bytes + sizeof(bytes)};
+
+	emit_insn(&e, insn, fields);
+	return !e.overflow && decode(DECODE_64, bytes, (size_t)(e.at - bytes), form) == DECODE_OK &&
+	       form->op == insn->op;
+}
+
+/* MMX registers are the CPU's own: the instruction names them as the guest's does. */
+static void form_mmx(const struct decode_insn *insn, const struct decode_insn *form,
+		     struct native_fields *fields)
+{
+	for (unsigned i = 0; i < form->operand_count; i++) {
+		const struct decode_operand *operand = &form->operand[i];
+
+		if (operand->kind != DECODE_REGISTER || operand->class != DECODE_MMX)
+			continue;
+		if (operand->reg == NATIVE_REG)
+			fields->reg = (uint8_t)modrm_reg(insn);
+		else
+			fields->rm = insn->modrm & 7;
+	}
+}
+
+static bool is_vector(const struct decode_operand *operand)
+{
+	return operand->kind == DECODE_REGISTER &&
+	       (operand->class == DECODE_XMM || operand->class == DECODE_YMM);
+}
+
+static bool is_gpr(const struct decode_operand *operand)
+{
+	return operand->kind == DECODE_REGISTER && operand->class == DECODE_GPR;
+}
+
+static void emit_operand_offset(struct emit *e, const struct decode_operand *operand)
+{
+	if (operand->implicit) {
+		emit_constant_offset(e, operand->reg * (is_gpr(operand) ? 8u : 2u));
+		return;
+	}
+	emit_offset(e, operand->reg == NATIVE_REG    ? offsetof(struct soft_op, a)
+		       : operand->reg == NATIVE_RM   ? offsetof(struct soft_op, b)
+		       : operand->reg == NATIVE_VVVV ? offsetof(struct soft_op, spare[0])
+						     : offsetof(struct soft_op, spare[1]));
+}
+
+static void emit_load(struct emit *e, const struct decode_insn *form,
+		      const struct decode_operand *operand)
+{
+	bool vex = form->encoding == DECODE_VEX;
+
+	if (is_gpr(operand)) {
+		if (!(operand->access & DECODE_READ))
+			return;
+		emit_operand_offset(e, operand);
+		emit_gpr(e, operand->reg, false);
+	} else if (is_vector(operand)) {
+		/* Without VEX what isn't written stays as it was. */
+		if (!(operand->access & DECODE_READ) && (vex || operand->size == 16))
+			return;
+		emit_operand_offset(e, operand);
+		if (vex)
+			emit_vex_xmm(e, operand->reg, XMM_AREA, false);
+		else
+			emit_xmm(e, operand->reg, XMM_AREA, false);
+		if (operand->class == DECODE_YMM)
+			emit_vex_high(e, operand->reg, YMM_AREA, false);
+	}
+}
+
+static void emit_store(struct emit *e, const struct decode_insn *form,
+		       const struct decode_operand *operand)
+{
+	if (!(operand->access & DECODE_WRITE))
+		return;
+	if (is_gpr(operand)) {
+		emit_operand_offset(e, operand);
+		emit_gpr(e, operand->reg, true);
+	} else if (is_vector(operand)) {
+		emit_operand_offset(e, operand);
+		if (form->encoding == DECODE_VEX) {
+			emit_vex_xmm(e, operand->reg, XMM_AREA, true);
+			emit_vex_high(e, operand->reg, YMM_AREA, true);
+		} else {
+			emit_xmm(e, operand->reg, XMM_AREA, true);
+		}
+	}
+}
+
+static uint8_t form_gate(const struct decode_insn *form)
+{
+	uint32_t attributes = form->attributes;
+
+	return (attributes & DECODE_X87_INSN ? GATE_X87 | GATE_ST : 0) |
+	       (attributes & DECODE_MMX_INSN ? GATE_MMX | GATE_ST : 0) |
+	       (attributes & DECODE_SSE_INSN ? GATE_SSE : 0) |
+	       (attributes & DECODE_AVX_INSN ? GATE_AVX : 0) |
+	       (attributes & DECODE_SIMD_FP ? GATE_MXCSR : 0) |
+	       (has_class(form, DECODE_MMX) ? GATE_ST : 0);
+}
+
+/* The x87 instructions that run with an exception pending. */
+static bool is_waiting(const struct decode_insn *form)
+{
+	switch (form->op) {
+	case OP_FNSTCW:
+	case OP_FNSTSW:
+	case OP_FNCLEX:
+	case OP_FNENI:
+	case OP_FNDISI:
+	case OP_FNSETPM:
+		return false;
+	default:
+		return form->attributes & (DECODE_X87_INSN | DECODE_MMX_INSN) ||
+		       has_class(form, DECODE_MMX);
+	}
+}
+
+static bool sets_pointers(const struct decode_insn *form)
+{
+	return form->attributes & DECODE_X87_INSN && is_waiting(form) && form->op != OP_FLDCW;
+}
+
+static void emit_form(struct emit *e, const struct decode_insn *form,
+		      const struct native_fields *fields, struct native_form *made, uint8_t *start)
+{
+	struct emit_label slow = {0};
+	bool x87 = form->attributes & DECODE_X87_INSN;
+
+	if (!fields->memory) {
+		if (made->gate)
+			emit_gate(e, offsetof(struct soft_vcpu, native_gate), made->gate, &slow);
+		if (made->waits)
+			emit_pending(e, &slow);
+		made->body = (uint8_t)(e->at - start);
+		if (made->pointers)
+			emit_x87_pointers(
+				e, offsetof(struct soft_op, at),
+				offsetof(struct soft_vcpu, vcpu.state.rip),
+				offsetof(struct soft_vcpu, vcpu.state.xsave) + CPU_XSAVE_FIP,
+				offsetof(struct soft_vcpu, vcpu.state.xsave) + CPU_XSAVE_FOP,
+				(uint16_t)((form->opcode & 7) << 8 | form->modrm));
+	} else {
+		emit_memory_base(e);
+	}
+	for (unsigned i = 0; i < form->operand_count; i++)
+		emit_load(e, form, &form->operand[i]);
+	if (form->flags_read || (x87 && form->flags_written))
+		emit_flags_load(e, FLAGS);
+	emit_insn(e, form, fields);
+	if (form->flags_written)
+		emit_flags_store(e, FLAGS);
+	for (unsigned i = 0; i < form->operand_count; i++)
+		emit_store(e, form, &form->operand[i]);
+	if (form->encoding == DECODE_VEX)
+		emit_vzeroupper(e);
+	emit_next(e, sizeof(struct soft_op), offsetof(struct soft_op, run));
+	emit_label(e, &slow);
+	if (slow.count)
+		emit_jump(e, offsetof(struct soft_vcpu, native_slow));
+}
+
+static bool form_make(struct native *native, const struct decode_insn *insn,
+		      struct native_form *made)
+{
+	uint8_t *start = native->writable + native->used;
+	struct emit e = {.at = start, .end = native->writable + NATIVE_CODE_SIZE};
+	struct native_fields fields;
+	struct decode_insn form;
+
+	form_fields(insn, &fields);
+	if (!form_decode(insn, &fields, &form)) {
+		fields.vvvv = 0; /* has no operand there, where another number would be #UD */
+		if (!form_decode(insn, &fields, &form))
+			return false;
+	}
+	for (unsigned i = 0; i < form.operand_count; i++) {
+		const struct decode_operand *operand = &form.operand[i];
+
+		if (is_gpr(operand) && !operand->implicit)
+			made->gprs |= operand->reg == NATIVE_REG ? 1 : 2;
+	}
+	made->gate = form_gate(&form);
+	made->waits = is_waiting(&form);
+	made->pointers = sets_pointers(&form);
+	if (has_class(insn, DECODE_MMX))
+		form_mmx(insn, &form, &fields);
+	emit_form(&e, &form, &fields, made, start);
+	if (e.overflow)
+		return false;
+	made->code = (uint32_t)native->used;
+	native->used = align_up(native->used + (size_t)(e.at - start), 16);
+	return true;
+}
+
+static size_t form_hash(uint64_t key)
+{
+	return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - NATIVE_FORMS_LOG));
+}
+
+bool native_stub_room(const struct native *native)
+{
+	return native->used + STUB_SIZE_MAX <= NATIVE_CODE_SIZE &&
+	       native->form_count < NATIVE_FORMS / 4 * 3;
+}
+
+const struct native_form *native_stub_get(struct soft_vcpu *c, const struct decode_insn *insn)
+{
+	struct native *native = native_of(c);
+	uint64_t key = form_key(insn);
+	struct native_form made = {.key = key};
+	size_t i = form_hash(key);
+
+	while (native->form[i].key) {
+		if (native->form[i].key == key)
+			return &native->form[i];
+		i = (i + 1) % NATIVE_FORMS;
+	}
+	if (!native_stub_room(native) || !form_make(native, insn, &made))
+		return NULL;
+	native->form_count++;
+	native->form[i] = made;
+	return &native->form[i];
+}
+
+void native_stub_fields(const struct native_form *form, const struct decode_insn *insn,
+			struct soft_op *op)
+{
+	unsigned mask = insn->mode == DECODE_64 ? 15 : 7;
+	unsigned reg = modrm_reg(insn) | (insn->rex & 4u ? 8u : 0);
+	unsigned rm = (insn->modrm & 7u) | (insn->rex & 1u ? 8u : 0);
+
+	op->a = (uint8_t)((reg & mask) * (form->gprs & 1 ? 8 : 2));
+	op->b = (uint8_t)((rm & mask) * (form->gprs & 2 ? 8 : 2));
+	op->spare[0] = (uint8_t)((insn->vex_vvvv & mask) * 2);
+	op->spare[1] = (uint8_t)(((uint8_t)insn->immediate >> 4 & mask) * 2);
+}
