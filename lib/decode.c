@@ -112,7 +112,7 @@ static enum decode_result read_vex(struct decode_state *state, struct decode_ins
 		insn->rex |= REX_R;
 	insn->vex_vvvv = ~last >> 3 & 15;
 	insn->vex_l = last >> 2 & 1;
-	state->prefix = last & 3;
+	insn->vex_pp = state->prefix = last & 3;
 	insn->opcode_at = state->at;
 	if (!decode_byte(state, &insn->opcode))
 		return decode_ended(state);

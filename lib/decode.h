@@ -111,6 +111,7 @@ struct decode_insn {
 				   */
 	uint8_t rex; /* 0x40 to 0x4f, or 0; for VEX the bits of the same meaning, 0x40 set */
 	uint8_t vex_l, vex_vvvv; /* vvvv not inverted */
+	uint8_t vex_pp;          /* 1, 2, 3: as the prefixes 66, F3, F2 */
 	bool has_modrm;
 	uint8_t modrm, sib;
 

@@ -214,13 +214,11 @@ static void encode_vex(struct emit *e, const struct decode_insn *insn,
 		       const struct native_fields *fields)
 {
 	unsigned rm = fields->memory ? NATIVE_MEMORY_BASE : fields->rm;
-	unsigned pp = insn->rep == 0xf2   ? 3
-		      : insn->rep == 0xf3 ? 2
-					  : (insn->operand_override ? 1 : 0);
 
 	EMIT(e, 0xc4,
 	     (uint8_t)((fields->reg & 8 ? 0 : 0x80) | 0x40 | (rm & 8 ? 0 : 0x20) | insn->map),
-	     (uint8_t)((fields->w ? 0x80 : 0) | (~fields->vvvv & 15) << 3 | insn->vex_l << 2 | pp));
+	     (uint8_t)((fields->w ? 0x80 : 0) | (~fields->vvvv & 15) << 3 | insn->vex_l << 2 |
+		       insn->vex_pp));
 }
 
 void emit_insn(struct emit *e, const struct decode_insn *insn, const struct native_fields *fields)

@@ -19,11 +19,12 @@
 
 #define SAVED_SIZE (CPU_XSAVE_YMM + 256 - CPU_XSAVE_XMM)
 
-static enum native_tiny tiny_by_prefix(const struct decode_insn *insn)
+/* 1, 2, 3: 66, F3, F2; the last two are of scalars. */
+static unsigned prefix(const struct decode_insn *insn)
 {
-	if (insn->rep)
-		return insn->rep == 0xf2 ? TINY_DOUBLE : TINY_SINGLE;
-	return insn->operand_override ? TINY_DOUBLE : TINY_SINGLE;
+	if (insn->encoding == DECODE_VEX)
+		return insn->vex_pp;
+	return insn->rep == 0xf2 ? 3 : insn->rep == 0xf3 ? 2 : insn->operand_override;
 }
 
 static enum native_tiny tiny(const struct decode_insn *insn)
@@ -37,17 +38,16 @@ static enum native_tiny tiny(const struct decode_insn *insn)
 					      : TINY_NONE;
 	switch (insn->opcode) {
 	case 0x5a: /* to singles, from doubles */
-		return insn->rep == 0xf2 || (!insn->rep && insn->operand_override) ? TINY_SINGLE
-										   : TINY_NONE;
+		return prefix(insn) & 1 ? TINY_SINGLE : TINY_NONE;
 	case 0x58: /* add, mul, sub, div */
 	case 0x59:
 	case 0x5c:
 	case 0x5e:
-		return tiny_by_prefix(insn);
+		return prefix(insn) & 1 ? TINY_DOUBLE : TINY_SINGLE;
 	case 0x7c: /* hadd, hsub, addsub: 66 doubles, F2 singles */
 	case 0x7d:
 	case 0xd0:
-		return insn->rep ? TINY_SINGLE : TINY_DOUBLE;
+		return prefix(insn) == 1 ? TINY_DOUBLE : TINY_SINGLE;
 	default:
 		return TINY_NONE;
 	}
@@ -55,7 +55,7 @@ static enum native_tiny tiny(const struct decode_insn *insn)
 
 void native_simd_results(const struct decode_insn *insn, struct native_op *n)
 {
-	bool scalar = (insn->map == 1 && insn->rep && insn->opcode < 0x60) ||
+	bool scalar = (insn->map == 1 && prefix(insn) >= 2 && insn->opcode < 0x60) ||
 		      (insn->map == 2 && insn->opcode & 1 && (insn->opcode & 15) >= 9);
 
 	if (!(insn->attributes & DECODE_SIMD_FP))

@@ -55,10 +55,16 @@ static unsigned modrm_reg(const struct decode_insn *insn)
 	return insn->modrm >> 3 & 7;
 }
 
-/* In 32-bit code REX.W is absent and VEX.W doesn't make general registers wider. */
+/*
+ * In 32-bit code VEX.W doesn't make general registers, and their like in memory, wider.  It counts
+ * where it says what the operation is.
+ */
 static bool wide(const struct decode_insn *insn)
 {
-	return insn->rex & 8 && (insn->mode == DECODE_64 || !has_class(insn, DECODE_GPR));
+	if (!(insn->rex & 8))
+		return false;
+	return insn->mode == DECODE_64 || insn->map == 2 ||
+	       (insn->map == 3 && insn->opcode != 0x16 && insn->opcode != 0x22);
 }
 
 static uint8_t form_immediate(const struct decode_insn *insn)
@@ -76,7 +82,7 @@ static uint64_t form_key(const struct decode_insn *insn)
 		       (uint64_t)insn->operand_override << 13 |
 		       (uint64_t)(insn->rep == 0xf2) << 14 | (uint64_t)(insn->rep == 0xf3) << 15 |
 		       (uint64_t)has_memory(insn) << 16 | (uint64_t)form_immediate(insn) << 17 |
-		       (uint64_t)(uint8_t)insn->immediate2 << 25;
+		       (uint64_t)(uint8_t)insn->immediate2 << 25 | (uint64_t)insn->vex_pp << 41;
 
 	if (has_class(insn, DECODE_MMX) || (insn->map == 0 && !has_memory(insn)))
 		key |= (uint64_t)insn->modrm << 33;
