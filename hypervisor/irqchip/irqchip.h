@@ -22,23 +22,31 @@ struct vm;
  * ---- */
 
 int irqchip_create(struct vm *vm, struct irqchip **chip);
+/*
+ * At the VM's end: irqchip_stop() first, after which no event or timer of the chips' reaches a vCPU
+ * any more; then the vCPUs go, then irqchip_destroy().
+ */
+void irqchip_stop(struct irqchip *chip);
 void irqchip_destroy(struct irqchip *chip);
 int irqchip_create_pit(struct irqchip *chip, const struct kvm_pit_config *config);
 
-/* Sets the line of a GSI, as its routes say; returns how many CPUs took it, as KVM_IRQ_LINE_STATUS
- * tells.  Any context. */
+/*
+ * Sets the line of a GSI, as its routes say; returns what KVM_IRQ_LINE_STATUS tells: how many CPUs
+ * took it, 0 if it was coalesced with one that waits, -1 if nobody did.  Any context.
+ */
 int irqchip_set_line(struct irqchip *chip, uint32_t gsi, bool level);
-/* KVM_SIGNAL_MSI.  Any context. */
+/* KVM_SIGNAL_MSI: the same, and -EINVAL.  Any context. */
 int irqchip_signal_msi(struct irqchip *chip, const struct kvm_msi *msi);
 /* Replaces all routes; -EINVAL leaves them as they were. */
 int irqchip_set_routing(struct irqchip *chip, const struct kvm_irq_routing_entry *entries,
 			uint32_t count);
 int irqchip_irqfd(struct irqchip *chip, const struct kvm_irqfd *irqfd);
-/* KVM_GET/SET_IRQCHIP, PIT2, and KVM_REINJECT_CONTROL. */
+/* KVM_GET/SET_IRQCHIP, PIT2, and KVM_REINJECT_CONTROL; -ENXIO without a PIT. */
 int irqchip_get(struct irqchip *chip, struct kvm_irqchip *state);
 int irqchip_set(struct irqchip *chip, const struct kvm_irqchip *state);
 int irqchip_get_pit(struct irqchip *chip, struct kvm_pit_state2 *state);
 int irqchip_set_pit(struct irqchip *chip, const struct kvm_pit_state2 *state);
+int irqchip_reinject_control(struct irqchip *chip, const struct kvm_reinject_control *control);
 
 /* A guest's access to the chips' ports and registers: true when it was theirs.  By a vCPU's thread.
  */
@@ -48,10 +56,18 @@ bool irqchip_memory(struct vcpu *vcpu, uint64_t gpa, uint8_t size, bool write, u
 /* --- a vCPU's local APIC
  * -------------------------------------------------------------------------- */
 
+/*
+ * Interrupts may come, and kick the vCPU, from here on: its id, index and waiter are set before,
+ * and its vm's irqchip.
+ */
 int lapic_create(struct vcpu *vcpu, struct lapic **lapic);
 void lapic_destroy(struct lapic *lapic);
 /* RESET: by the thread that owns the vCPU; so are all below that don't say "any context". */
 void lapic_reset(struct lapic *lapic);
+/* INIT: the mode and the ID stay (Intel SDM volume 3, sections 11.4.7.3 and 11.12.5.1). */
+void lapic_init(struct lapic *lapic);
+/* What the guest's CPUID offers; until then everything, and 52 bits. */
+void lapic_set_features(struct lapic *lapic, bool x2apic, bool deadline, uint8_t physical_bits);
 
 /* The vector that the CPU would take now, were its interrupts on (local APIC, else the PIC's by
  * LVT0 or ExtINT): -1 for none. */
@@ -64,6 +80,8 @@ uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 #define LAPIC_SIGNAL_INIT 2u
 #define LAPIC_SIGNAL_SIPI 4u
 #define LAPIC_SIGNAL_SMI 8u
+/* An NMI, as KVM_NMI asks for. Any context. */
+void lapic_raise_nmi(struct lapic *lapic);
 /* Whether a halted CPU has a reason to look. Any context. */
 bool lapic_has_work(const struct lapic *lapic);
 
