@@ -29,6 +29,11 @@ uint64_t cpuid_supported_xcr0(const struct backend *backend);
 /* What the guest's table says of a leaf, or NULL; index counts where the leaf has several. [own] */
 const struct kvm_cpuid_entry2 *cpuid_find(const struct vcpu *vcpu, uint32_t leaf, uint32_t index);
 
+/* Makes vcpu->limits anew from the table. [own] */
+void cpuid_update_limits(struct vcpu *vcpu);
+/* Whether the guest's table has the bits of register i (EAX, EBX, ECX, EDX) of a leaf. [own] */
+bool cpuid_has(const struct vcpu *vcpu, uint32_t leaf, unsigned i, uint32_t bits);
+
 /* The instruction: what the guest reads, with the bits that follow its control registers. [own] */
 void cpuid_execute(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 

@@ -10,6 +10,7 @@
 #ifndef DYAD_HYPERVISOR_MEMORY_H
 #define DYAD_HYPERVISOR_MEMORY_H
 
+#include <linux/kvm.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,5 +48,23 @@ void memory_mark_dirty(const struct memory_slot *slot, uint64_t gpa);
 /* The core's own accesses (kvmclock, pv EOI): -EFAULT outside the slots, or where read-only. */
 int memory_read(struct vm *vm, uint64_t gpa, void *to, size_t size);
 int memory_write(struct vm *vm, uint64_t gpa, const void *from, size_t size);
+
+/* The table of slots: of a VM that is made, and of one that ends. */
+int memory_create(struct vm *vm);
+void memory_destroy(struct vm *vm);
+/* KVM_SET_USER_MEMORY_REGION.  With the VM's mutex. */
+int memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+
+/* KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG.  With the VM's mutex. */
+int memory_get_log(struct vm *vm, const struct kvm_dirty_log *log);
+int memory_clear_log(struct vm *vm, const struct kvm_clear_dirty_log *log);
+
+/* The slot that the caller numbered id, or NULL.  With the VM's mutex. */
+const struct memory_slot *memory_slot_by_id(struct vm *vm, uint32_t id);
+
+static inline uint64_t memory_slot_pages(const struct memory_slot *slot)
+{
+	return slot->size >> PAGE_SHIFT;
+}
 
 #endif

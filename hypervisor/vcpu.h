@@ -26,8 +26,11 @@ struct vcpu_limits {
 	uint8_t physical_bits;    /* of a guest physical address */
 };
 
+#define NMI_PENDING_MAX 2
+
 /* What another thread asks of the vCPU: bits of vcpu->requests, set before vcpu_kick(). */
-#define VCPU_REQUEST_CLOCK 1u /* write the kvmclock page anew */
+#define VCPU_REQUEST_CLOCK 1u  /* write the kvmclock page anew */
+#define VCPU_REQUEST_UNHALT 2u /* leave the halt, if in one */
 
 struct vcpu {
 	struct cpu_state
@@ -56,6 +59,7 @@ struct vcpu {
 	bool want_window, want_nmi_window;
 	/* What the caller's debugger asked for (KVM_SET_GUEST_DEBUG). */
 	bool debug_step, debug_software, debug_hardware;
+	bool debug_block_interrupts; /* none is delivered meanwhile */
 	uint64_t debug_dr[4], debug_dr7;
 
 	/* [own] An exception that the core found while it finished an exit; the backend delivers
@@ -64,8 +68,8 @@ struct vcpu {
 	uint64_t exception_address; /* CR2 of a page fault */
 
 	/*
-	 * [own] Waiting for their turn behind inject: NMIs (2 at the most), and an interrupt that
-	 * the caller queued (KVM_INTERRUPT, KVM_SET_VCPU_EVENTS): -1 for none.
+	 * [own] Waiting for their turn behind inject: NMIs (NMI_PENDING_MAX at the most), and an
+	 * interrupt that the caller queued (KVM_INTERRUPT, KVM_SET_VCPU_EVENTS): -1 for none.
 	 */
 	uint32_t nmi_pending;
 	int32_t queued_interrupt;

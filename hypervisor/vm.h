@@ -13,6 +13,7 @@
 #include "hypervisor/x86/backend.h"
 
 #define VM_VCPUS_MAX 64
+#define VCPU_ID_LIMIT 255 /* APIC IDs below that of a broadcast */
 
 struct ioevents;
 struct irqchip;

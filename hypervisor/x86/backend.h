@@ -86,7 +86,8 @@ struct backend {
 	 * Runs the guest until an exit.  vcpu->state is current before and after.  If
 	 * vcpu->inject.kind is not NONE it is delivered first (and the field set to NONE; if its
 	 * delivery exits on its way, it is left as it was and tried again).  Returns at once with
-	 * EXIT_NONE when vcpu->kicked is set.
+	 * EXIT_NONE when vcpu->kicked is set, but for an instruction whose accesses have been
+	 * completed: that is ended first (or exits again), so that callers see the state after it.
 	 */
 	void (*run)(struct vcpu *vcpu, struct exit *exit);
 
