@@ -26,6 +26,7 @@
 #ifndef DYAD_SOFT_H
 #define DYAD_SOFT_H
 
+#include <linux/errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -162,7 +163,8 @@ struct soft_vcpu {
 	uint16_t flags; /* low byte: OF, 0 or 1; high byte: as LAHF has them */
 
 	/* What goes from one block to the next; kick() replaces them.  [any] */
-	void (*enter)(struct soft_vcpu *c, struct soft_link *link);
+	void (*enter)(struct soft_vcpu *c, struct soft_link *link); /* within a page */
+	void (*enter_far)(struct soft_vcpu *c, struct soft_link *link);
 	void (*enter_indirect)(struct soft_vcpu *c);
 
 	struct soft_tlb_entry *tlb; /* for accesses as CPL, SMAP and AC are now */
@@ -209,6 +211,8 @@ struct soft_vcpu {
 	soft_handler *native_slow;  /* what stubs branch to, when a bit that they need ... */
 	uint8_t native_gate;        /* ... is set here (native.h) */
 
+	uint64_t *
+		writers; /* hashed: pages that the TLB may have rights to write to; [any] to read */
 	struct soft_requests *requests; /* of other threads: requests.c */
 	struct soft_jump *jump;         /* blocks by address: blocks.h */
 	struct soft_link *pending;      /* the link that the last block left by, to be set */
@@ -256,6 +260,9 @@ static inline void soft_stop(struct soft_vcpu *c, const struct soft_op *op)
 	soft_rip_advance(c, op->at);
 }
 
+/* Between a block and who sees state.rflags: sets that from c->flags, and the other way round. */
+void soft_flags_sync(struct soft_vcpu *c);
+void soft_flags_load(struct soft_vcpu *c);
 /* RFLAGS as they are, whether state.rflags or c->flags has the arithmetic ones. */
 uint64_t soft_flags_get(const struct soft_vcpu *c);
 /* All of RFLAGS, reserved bits included; IF, TF, AC... take effect when the block ends. */
@@ -382,6 +389,8 @@ void soft_debug_data(struct soft_vcpu *c, uint64_t linear, size_t size, bool wri
 /* Whether a data breakpoint lies in the page of linear: then no access goes past the TLB's slow
  * way. */
 bool soft_debug_watched(const struct soft_vcpu *c, uint64_t linear);
+/* Whether there are data breakpoints: for c->watching, whenever soft_changed() is called. */
+bool soft_debug_watching(const struct soft_vcpu *c);
 /* Whether an instruction breakpoint is set: then each instruction is asked for. */
 bool soft_debug_fetching(const struct soft_vcpu *c);
 /* Before an instruction at state.rip, RF clear: true if a breakpoint's #DB was raised, or an exit
