@@ -109,10 +109,10 @@ $(O)/obj/%.o: %.c Makefile VERSION | $(DECODE_OP)
 	@echo "  cc    $<"
 	@$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Unit tests: those in tests/unit see the monitor on a fake operating system (tests/support), those
-# in tests/unit/hosted the process host and the command.
+# Unit tests: those in tests/unit see the monitor on a fake operating system and the core on a fake
+# host (tests/support), those in tests/unit/hosted the process host and the command.
 units: $(UNITS) $(HOSTED_UNITS)
-$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(SUPPORT) $(LIB)
+$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(HYPERVISOR) $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lcmocka
 $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
@@ -123,13 +123,15 @@ $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS)
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1 -g
 fobj = $(patsubst %.c,$(O)/fuzzobj/%.o,$(1))
 fuzzers: $(FUZZERS)
-$(O)/fuzz/%: $(O)/fuzzobj/tests/fuzz/%.o $(call fobj,$(MONITOR_SRC) $(LIB_SRC) $(SUPPORT_SRC))
+$(O)/fuzz.a: $(call fobj,$(MONITOR_SRC) $(HYPERVISOR_SRC) $(SUPPORT_SRC) $(LIB_SRC))
+$(O)/fuzz/%: $(O)/fuzzobj/tests/fuzz/%.o $(O)/fuzz.a
 	@mkdir -p $(@D)
 	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka
+$(O)/fuzzobj/hypervisor/%.o: FUZZ_LAYER = -mgeneral-regs-only
 $(O)/fuzzobj/%.o: %.c Makefile | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  fuzz  $<"
-	@clang $(BASE) -D_GNU_SOURCE $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+	@clang $(BASE) -D_GNU_SOURCE $(FUZZ_FLAGS) $(FUZZ_LAYER) -MMD -MP -c -o $@ $<
 
 # Small freestanding guests: Multiboot kernels of 32 bits, one a C file, on a start and library in common.
 GUEST_SRC := $(filter-out tests/guest/guest.c,$(wildcard tests/guest/*.c))
