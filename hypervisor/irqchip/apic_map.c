@@ -88,8 +88,9 @@ static uint64_t find_large_id(struct irqchip *chip, uint64_t among, uint32_t id)
 {
 	for (; among; among &= among - 1) {
 		unsigned index = (unsigned)__builtin_ctzll(among);
+		struct lapic *lapic = __atomic_load_n(&chip->lapics[index], __ATOMIC_ACQUIRE);
 
-		if (chip->vm->vcpus[index] && chip->vm->vcpus[index]->id == id)
+		if (lapic && lapic->vcpu->id == id)
 			return UINT64_C(1) << index;
 	}
 	return 0;
