@@ -226,6 +226,13 @@ static bool lock_allowed(const struct decode_insn *insn)
 	return insn->attributes & DECODE_LOCKABLE && insn->operand[0].kind == DECODE_MEMORY;
 }
 
+/* A shift whose immediate count is 0 leaves the flags. */
+static void check_count(struct decode_insn *insn)
+{
+	if (!(insn->immediate & (insn->operand_size == 8 ? 63 : 31)))
+		insn->flags_read = insn->flags_written = insn->flags_undefined = 0;
+}
+
 enum decode_result decode(enum decode_mode mode, const uint8_t *bytes, size_t size,
 			  struct decode_insn *insn)
 {
@@ -273,7 +280,7 @@ enum decode_result decode(enum decode_mode mode, const uint8_t *bytes, size_t si
 
 	insn->op = entry->op;
 	insn->feature = entry->feature;
-	insn->attributes = entry->attributes & ~DECODE_ENTRY_VVVV;
+	insn->attributes = entry->attributes & ~(DECODE_ENTRY_VVVV | DECODE_ENTRY_SHIFT);
 	insn->flags_read = decode_flag_sets[entry->flags].read;
 	insn->flags_written = decode_flag_sets[entry->flags].written;
 	insn->flags_undefined = decode_flag_sets[entry->flags].undefined;
@@ -282,6 +289,9 @@ enum decode_result decode(enum decode_mode mode, const uint8_t *bytes, size_t si
 		rule = vendor_rule(rule, mode == DECODE_64_INTEL);
 	set_sizes(insn, rule);
 	insn->stack_size = insn->operand_size;
+	/* Repeated no times they leave the flags as they are. */
+	if (insn->attributes & DECODE_REPEATABLE && insn->rep)
+		insn->flags_read |= insn->flags_written;
 	if (state.mode64)
 		insn->address_size = insn->address_override ? 4 : 8;
 	else
@@ -290,6 +300,8 @@ enum decode_result decode(enum decode_mode mode, const uint8_t *bytes, size_t si
 	result = decode_operands(&state, &decode_forms[entry->form], insn);
 	if (result == DECODE_OK && insn->lock && !lock_allowed(insn))
 		result = DECODE_INVALID;
+	if (entry->attributes & DECODE_ENTRY_SHIFT)
+		check_count(insn);
 out:
 	insn->length = state.at;
 	return result;

@@ -129,7 +129,11 @@ struct decode_insn {
 	uint8_t opcode_at, modrm_at, displacement_at, immediate_at;
 	uint8_t displacement_size, immediate_size;
 
-	/* Bits of RFLAGS: the arithmetic ones and DF, also IF and others where it has them. */
+	/*
+	 * Bits of RFLAGS: the arithmetic ones and DF, also IF and others where it has them. What
+	 * may stay as it is, by a shift by CL or by repeated CMPS and SCAS, counts as read, too; a
+	 * shift by an immediate that is 0 has none.
+	 */
 	uint32_t flags_read, flags_written,
 		flags_undefined; /* undefined ones are in written, too */
 };

@@ -118,7 +118,8 @@ struct decode_flags {
 };
 
 /* Attributes of entries that the decoder keeps to itself. */
-#define DECODE_ENTRY_VVVV 0x80000000 /* VEX.vvvv is an operand; else it must be 1111 */
+#define DECODE_ENTRY_VVVV 0x80000000  /* VEX.vvvv is an operand; else it must be 1111 */
+#define DECODE_ENTRY_SHIFT 0x40000000 /* has no flags if the immediate is 0 */
 
 struct decode_entry {
 	uint16_t op;

@@ -232,8 +232,9 @@ static enum decode_result set_system(struct decode_operand *operand, unsigned ty
 static bool gather_distinct(const struct decode_insn *insn)
 {
 	unsigned destination = insn->operand[0].reg, index = insn->memory.index;
+	unsigned mask = insn->vex_vvvv & (insn->mode == DECODE_64 ? 15 : 7);
 
-	return destination != index && destination != insn->vex_vvvv && index != insn->vex_vvvv;
+	return destination != index && destination != mask && index != mask;
 }
 
 static enum decode_result decode_operand(struct decode_state *state, struct decode_insn *insn,
@@ -242,6 +243,7 @@ static enum decode_result decode_operand(struct decode_state *state, struct deco
 {
 	unsigned reg = (insn->modrm >> 3 & 7) | (insn->rex & 4) << 1;
 	unsigned rm = (insn->modrm & 7) | (insn->rex & 1) << 3;
+	unsigned vvvv = insn->vex_vvvv & (state->mode64 ? 15 : 7);
 	bool memory = insn->modrm < 0xc0;
 	enum decode_result result = DECODE_OK;
 
@@ -288,10 +290,10 @@ static enum decode_result decode_operand(struct decode_state *state, struct deco
 			set_vector(operand, rm);
 		break;
 	case DECODE_TYPE_H:
-		set_vector(operand, insn->vex_vvvv);
+		set_vector(operand, vvvv);
 		break;
 	case DECODE_TYPE_B:
-		set_general(insn, operand, insn->vex_vvvv);
+		set_general(insn, operand, vvvv);
 		break;
 	case DECODE_TYPE_L:
 		result = decode_immediate(state, insn, operand, true, false);

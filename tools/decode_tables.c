@@ -373,6 +373,7 @@ static const struct {
 	{"repeatable", DECODE_REPEATABLE},
 	{"protected_only", DECODE_PROTECTED_ONLY},
 	{"stack", DECODE_STACK},
+	{"shift", DECODE_ENTRY_SHIFT},
 };
 
 /* What the attributes say besides the bits of decode.h. */
