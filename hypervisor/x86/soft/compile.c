@@ -67,16 +67,15 @@ static uint8_t scale_shift(uint8_t scale)
 static void run_address_16(struct soft_vcpu *c, const struct soft_op *op)
 {
 	c->vcpu.state.address = (uint16_t)(soft_get64(c, op->base * 8u) +
-					   soft_get64(c, op->index * 8u) +
-					   (uint64_t)op->immediate);
+					   soft_get64(c, op->index * 8u) + (uint64_t)op->immediate);
 	soft_next(c, op);
 }
 
 static void run_address_32(struct soft_vcpu *c, const struct soft_op *op)
 {
-	c->vcpu.state.address = (uint32_t)(soft_get64(c, op->base * 8u) +
-					   (soft_get64(c, op->index * 8u) << op->scale) +
-					   (uint64_t)op->immediate);
+	c->vcpu.state.address =
+		(uint32_t)(soft_get64(c, op->base * 8u) +
+			   (soft_get64(c, op->index * 8u) << op->scale) + (uint64_t)op->immediate);
 	soft_next(c, op);
 }
 
@@ -136,7 +135,7 @@ enum soft_form soft_compile_form(struct soft_compile *k, const struct decode_ins
 {
 	const struct decode_operand *first = &insn->operand[0], *second = &insn->operand[1];
 	enum soft_form memory = second->kind == DECODE_IMMEDIATE ? SOFT_MI
-				: first->kind == DECODE_MEMORY	 ? SOFT_MR
+				: first->kind == DECODE_MEMORY   ? SOFT_MR
 								 : SOFT_RM;
 
 	if (first->kind == DECODE_REGISTER)

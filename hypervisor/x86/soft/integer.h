@@ -229,8 +229,14 @@ static inline bool soft_condition(uint16_t flags, unsigned condition)
  * ------------------------------------------------------------------------- */
 
 /* All sizes of one form; name##_##form##_8, _16... are the handlers. */
-#define SOFT_ALL_SIZES(name) {name##_8, name##_16, name##_32, name##_64}
+#define SOFT_ALL_SIZES(name)                                                                       \
+	{                                                                                          \
+		name##_8, name##_16, name##_32, name##_64                                          \
+	}
 /* Without one of a byte. */
-#define SOFT_WIDE_SIZES(name) {NULL, name##_16, name##_32, name##_64}
+#define SOFT_WIDE_SIZES(name)                                                                      \
+	{                                                                                          \
+		NULL, name##_16, name##_32, name##_64                                              \
+	}
 
 #endif
