@@ -81,6 +81,23 @@ static size_t size_within(const struct memory_slot *slot, uint64_t gpa, size_t s
 	return left < size ? (size_t)left : size;
 }
 
+/* By the slot's own pointer where there is one: a copy by the host may be a system call. */
+static int copy_in(const struct memory_slot *slot, uint64_t gpa, void *to, size_t size)
+{
+	if (!slot->host)
+		return host_copy_in(to, slot->user + (gpa - slot->gpa), size);
+	memcpy(to, slot->host + (gpa - slot->gpa), size);
+	return 0;
+}
+
+static int copy_out(const struct memory_slot *slot, uint64_t gpa, const void *from, size_t size)
+{
+	if (!slot->host)
+		return host_copy_out(slot->user + (gpa - slot->gpa), from, size);
+	memcpy(slot->host + (gpa - slot->gpa), from, size);
+	return 0;
+}
+
 int memory_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
 {
 	uint32_t epoch = vm_read_begin(vm);
@@ -97,7 +114,7 @@ int memory_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
 			break;
 		}
 		part = size_within(slot, gpa, size);
-		err = host_copy_in(at, slot->user + (gpa - slot->gpa), part);
+		err = copy_in(slot, gpa, at, part);
 		gpa += part;
 		at += part;
 		size -= part;
@@ -124,7 +141,7 @@ int memory_write(struct vm *vm, uint64_t gpa, const void *from, size_t size)
 		part = size_within(slot, gpa, size);
 		if (part > PAGE_SIZE - (gpa & PAGE_MASK))
 			part = PAGE_SIZE - (gpa & PAGE_MASK); /* each page is logged */
-		err = host_copy_out(slot->user + (gpa - slot->gpa), at, part);
+		err = copy_out(slot, gpa, at, part);
 		if (!err) {
 			memory_mark_dirty(slot, gpa);
 			vm->backend->memory_written(vm, gpa, part);
