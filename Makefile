@@ -52,7 +52,7 @@ UNITS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
 HOSTED_UNITS := $(patsubst tests/unit/hosted/%.c,$(O)/tests/hosted/%,$(HOSTED_UNIT_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
 
-.PHONY: all units fuzzers bench guests tidy clean help
+.PHONY: all units oracle fuzzers bench guests tidy clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -64,6 +64,7 @@ GROUP = -Wl,--start-group $^ -Wl,--end-group
 help:
 	@echo "make             the dyad command: $(O)/dyad"
 	@echo "make units       the unit tests, in $(O)/tests/"
+	@echo "make oracle      the decoder's comparison with Zydis: $(O)/decode/oracle"
 	@echo "make fuzzers     the fuzz targets, in $(O)/fuzz/ (clang)"
 	@echo "make guests      the small guests of tests/guest"
 	@echo "make bench       the benchmarks beside QEMU"
@@ -119,6 +120,12 @@ $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
 
+# The decoder beside another one
+oracle: $(O)/decode/oracle
+$(O)/decode/oracle: $(call obj,$(wildcard tests/decode/*.c)) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lZydis -lZycore
+
 # Fuzz targets: the same sources again, instrumented by clang.
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1 -g
 fobj = $(patsubst %.c,$(O)/fuzzobj/%.o,$(1))
@@ -139,11 +146,13 @@ GUESTS := $(patsubst tests/guest/%.c,$(O)/guests/%.elf,$(GUEST_SRC))
 GUEST_FLAGS := -std=gnu11 -I. -m32 -march=i686 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -mgeneral-regs-only $(WARNINGS)
 guests: $(GUESTS)
-$(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests/guest/guest.ld tests/guest/guest.h
+GUEST_SUPPORT := $(wildcard tests/guest/support/*.[cS])
+$(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests/guest/guest.ld $(GUEST_SUPPORT) \
+		$(wildcard tests/guest/*.h tests/guest/support/*.h)
 	@mkdir -p $(@D)
 	@echo "  guest $@"
 	@$(CC) $(GUEST_FLAGS) -nostdlib -static -Wl,--build-id=none -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096 \
-		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c
+		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c $(GUEST_SUPPORT)
 
 # Static analysis; a stamp for each file, so that only what changed is looked at again.
 TIDY_SRC := $(LIB_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC)

@@ -184,7 +184,8 @@ static const char *compare_memory(const struct decode_insn *insn, const struct d
 		return "operand: memory or not";
 	if (memory->index != DECODE_NO_REG)
 		index = zydis_register(index_class, memory->index, insn->address_size);
-	if (theirs->mem.segment != ZYDIS_REGISTER_ES + memory->segment && insn->op != OP_LEA)
+	if (theirs->mem.segment != (ZydisRegister)(ZYDIS_REGISTER_ES + memory->segment) &&
+	    insn->op != OP_LEA)
 		return "memory: segment";
 	if (theirs->mem.base != general_register(memory->base, insn->address_size))
 		return "memory: base";
@@ -218,7 +219,7 @@ static const char *compare_string(const struct decode_insn *insn, const struct d
 		return "operand: string or not";
 	if (theirs->mem.base != general_register(ours->reg, insn->address_size))
 		return "string: base";
-	if (theirs->mem.segment != ZYDIS_REGISTER_ES + segment)
+	if (theirs->mem.segment != (ZydisRegister)(ZYDIS_REGISTER_ES + segment))
 		return "string: segment";
 	if (ours->size && ours->size != theirs->size / 8)
 		return "string: size";

@@ -5,7 +5,8 @@
  *   oracle exhaustive [legacy | vex]   all opcodes, prefixes that matter and ModRM bytes, in all
  * modes oracle random COUNT [SEED]         COUNT random strings of bytes, most of them valid
  *
- * Closes with 'N passed, N failed': kinds of bytes strings would be too many, so one for each mode.
+ * Shows one of each kind of difference that known.c has no reason for, and closes with 'N passed,
+ * N failed': one for each mode.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,7 @@ int main(int argc, char **argv)
 			exhaustive_vex();
 	} else if (argc >= 3 && !strcmp(argv[1], "random")) {
 		random_state = 0x9e3779b97f4a7c15 ^ (argc > 3 ? strtoull(argv[3], NULL, 0) : 0);
+		printf("seed %s\n", argc > 3 ? argv[3] : "0");
 		random_strings(strtoull(argv[2], NULL, 0));
 	} else {
 		fprintf(stderr, "usage: oracle exhaustive [legacy | vex]\n"
