@@ -159,7 +159,7 @@ static uint64_t find_targets(struct irqchip *chip, const struct apic_message *me
  */
 static uint64_t arbitrate(struct irqchip *chip, uint64_t targets)
 {
-	unsigned turn = __atomic_fetch_add(&chip->arbitration, 1, __ATOMIC_RELAXED) % 64;
+	unsigned turn = __atomic_load_n(&chip->arbitration, __ATOMIC_RELAXED) % 64;
 	uint64_t rotated = turn ? targets >> turn | targets << (64 - turn) : targets;
 	unsigned best = 256;
 	uint64_t winner = 0;
@@ -173,6 +173,7 @@ static uint64_t arbitrate(struct irqchip *chip, uint64_t targets)
 		if (lapic_apr(lapic) < best) {
 			best = lapic_apr(lapic);
 			winner = UINT64_C(1) << index;
+			__atomic_store_n(&chip->arbitration, index + 1, __ATOMIC_RELAXED);
 		}
 	}
 	return winner;

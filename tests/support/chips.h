@@ -8,6 +8,7 @@
 #define DYAD_TESTS_CHIPS_H
 
 #include <errno.h>
+#include <linux/kvm_para.h>
 #include <stdlib.h>
 #include <string.h>
 
