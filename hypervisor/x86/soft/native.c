@@ -244,11 +244,11 @@ static bool compile_rare(struct soft_vcpu *c, const struct decode_insn *insn,
 {
 	struct native_rare *rare = soft_block_alloc(c, sizeof(*rare));
 
-	op->run = native_rare;
-	op->data = rare;
 	if (rare) {
 		rare->execute = execute;
 		rare->insn = *insn;
+		op->run = native_rare;
+		op->data = rare;
 	}
 	return true;
 }
@@ -281,6 +281,7 @@ bool soft_native_compile(struct soft_vcpu *c, const struct decode_insn *insn, st
 		soft_handler *run;
 	} entry, body;
 
+	op->run = NULL;
 	if (!(native->features & BIT(insn->feature)))
 		return false;
 	if (execute)
@@ -289,10 +290,10 @@ bool soft_native_compile(struct soft_vcpu *c, const struct decode_insn *insn, st
 		return false;
 	form = native_stub_get(c, insn);
 	if (!form)
-		return !native_stub_room(native) && !soft_block_alloc(c, SIZE_MAX);
+		return !native_stub_room(native);
 	n = soft_block_alloc(c, sizeof(*n));
 	if (!n)
-		return true; /* the caller sees that there was no room */
+		return true;
 	entry.code = native->executable + form->code;
 	body.code = native->executable + form->code + form->body;
 	*n = (struct native_op){

@@ -79,6 +79,17 @@ static uint32_t byte_mask(const uint8_t *vector, unsigned size, unsigned element
 	return mask;
 }
 
+/*
+ * Of MASKMOVQ and MASKMOVDQU all size bytes must be writable, whatever the mask.  That is as AMD's
+ * CPUs have it: the manuals leave it open.
+ */
+static bool bytes_write(struct soft_vcpu *c, unsigned segment, uint64_t offset, const uint8_t *from,
+			uint32_t mask, unsigned size)
+{
+	return soft_probe(c, segment, offset, size, true) &&
+	       masked_write(c, segment, offset, from, mask);
+}
+
 /* At seg:[rDI]; which operand is which: the data in ModRM.reg, the mask in ModRM.rm. */
 static bool maskmov(struct soft_vcpu *c, const struct soft_op *op, const struct decode_insn *insn)
 {
@@ -92,7 +103,7 @@ static bool maskmov(struct soft_vcpu *c, const struct soft_op *op, const struct 
 	if (insn->op != OP_MASKMOVQ) {
 		vector_get(c, data->reg, from);
 		vector_get(c, mask->reg, bits);
-		return masked_write(c, segment, offset, from, byte_mask(bits, 16, 1));
+		return bytes_write(c, segment, offset, from, byte_mask(bits, 16, 1), 16);
 	}
 	if (native_prepare(c, GATE_MMX | GATE_ST) == NATIVE_STOP)
 		return false;
@@ -108,11 +119,8 @@ static bool maskmov(struct soft_vcpu *c, const struct soft_op *op, const struct 
 
 		memcpy(i ? bits : from, native_area(c) + CPU_XSAVE_ST + (size_t)reg * 16, 8);
 	}
-	if (!masked_write(c, segment, offset, from, byte_mask(bits, 8, 1)))
-		return false;
-	/* As after any MMX instruction: the top is 0, and no register is empty. */
-	native_mmx_enter(c);
-	return true;
+	native_mmx_enter(c); /* also if it faults */
+	return bytes_write(c, segment, offset, from, byte_mask(bits, 8, 1), 8);
 }
 
 static unsigned maskmov_element(const struct decode_insn *insn)

@@ -4,9 +4,10 @@
  * with all of them masked, what it raised is looked at, and when that is unmasked the guest gets
  * the exception and nothing else has changed.
  *
- * Two things a masked run doesn't tell (Intel SDM volume 1, section 11.5.2): an unmasked underflow
- * is raised for exact results, too; and no post-computation exception is reported beside an
- * unmasked pre-computation one.
+ * Where a masked run tells something else (Intel SDM volume 1, section 11.5.2): an unmasked
+ * underflow is raised for exact results, too; and no post-computation exception is reported beside
+ * an unmasked pre-computation one.  The third is left: an overflow or underflow that is unmasked
+ * isn't always inexact, too.
  */
 #include "hypervisor/x86/soft/native.h"
 
@@ -139,8 +140,11 @@ bool native_run_unmasked(struct soft_vcpu *c, const struct soft_op *op, void *me
 	memcpy(area + CPU_XSAVE_XMM, native->saved, SAVED_SIZE);
 	memcpy(c->vcpu.state.gpr, gpr, sizeof(gpr));
 	c->flags = flags;
-	if (n->gate & GATE_ST)
+	/* The unit has turned to MMX by then. */
+	if (n->gate & GATE_ST) {
 		native_drop_st(c);
+		native_mmx_enter(c);
+	}
 	store_le32(area + CPU_XSAVE_MXCSR, guest | raised);
 	soft_fault(c, c->vcpu.state.cr4 & CR4_OSXMMEXCPT ? CPU_VECTOR_XM : CPU_VECTOR_UD);
 	return false;

@@ -197,16 +197,22 @@ static void emit_store(struct emit *e, const struct decode_insn *form,
 	}
 }
 
+/* Conversions of two integers in memory don't touch the unit, although their like in MMX do. */
+static bool uses_st(const struct decode_insn *form)
+{
+	return form->attributes & DECODE_X87_INSN || has_class(form, DECODE_MMX) ||
+	       (form->attributes & DECODE_MMX_INSN && !(form->attributes & DECODE_SSE_INSN));
+}
+
 static uint8_t form_gate(const struct decode_insn *form)
 {
 	uint32_t attributes = form->attributes;
 
-	return (attributes & DECODE_X87_INSN ? GATE_X87 | GATE_ST : 0) |
-	       (attributes & DECODE_MMX_INSN ? GATE_MMX | GATE_ST : 0) |
+	return (attributes & DECODE_X87_INSN ? GATE_X87 : 0) |
+	       (attributes & DECODE_MMX_INSN ? GATE_MMX : 0) |
 	       (attributes & DECODE_SSE_INSN ? GATE_SSE : 0) |
 	       (attributes & DECODE_AVX_INSN ? GATE_AVX : 0) |
-	       (attributes & DECODE_SIMD_FP ? GATE_MXCSR : 0) |
-	       (has_class(form, DECODE_MMX) ? GATE_ST : 0);
+	       (attributes & DECODE_SIMD_FP ? GATE_MXCSR : 0) | (uses_st(form) ? GATE_ST : 0);
 }
 
 /* The x87 instructions that run with an exception pending. */
@@ -221,8 +227,7 @@ static bool is_waiting(const struct decode_insn *form)
 	case OP_FNSETPM:
 		return false;
 	default:
-		return form->attributes & (DECODE_X87_INSN | DECODE_MMX_INSN) ||
-		       has_class(form, DECODE_MMX);
+		return uses_st(form);
 	}
 }
 

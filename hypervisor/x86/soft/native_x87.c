@@ -17,6 +17,30 @@
 
 enum { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 
+/* --- Registers -------------------------------------------------------------------------------- */
+
+/* Register i of the stack, as the area has them. */
+static uint8_t *stack_register(struct soft_vcpu *c, unsigned i)
+{
+	return native_area(c) + CPU_XSAVE_ST + (size_t)i * 16;
+}
+
+static unsigned stack_top(struct soft_vcpu *c)
+{
+	return load_le16(native_area(c) + CPU_XSAVE_FSW) >> FSW_TOP_SHIFT & 7;
+}
+
+/* Another register becomes the top of the stack; each keeps its value. */
+static void turn(struct soft_vcpu *c, unsigned top)
+{
+	unsigned by = top - stack_top(c);
+	uint8_t st[8][16];
+
+	for (unsigned i = 0; i < 8; i++)
+		memcpy(st[i], stack_register(c, (i + by) & 7), sizeof(st[i]));
+	memcpy(stack_register(c, 0), st, sizeof(st));
+}
+
 /* --- Control and status ------------------------------------------------------------------- */
 
 void native_control_put(struct soft_vcpu *c, uint16_t fcw, uint16_t fsw)
@@ -62,6 +86,7 @@ static bool fninit(struct soft_vcpu *c, const struct soft_op *op, const struct d
 	(void)insn;
 	/* The registers keep what they have, and are empty. */
 	native_save_st(c);
+	turn(c, 0);
 	memset(area, 0, CPU_XSAVE_MXCSR);
 	native_control_put(c, FCW_INIT, 0);
 	return true;
@@ -77,17 +102,6 @@ static bool fnstsw_ax(struct soft_vcpu *c, const struct soft_op *op, const struc
 }
 
 /* --- Tags ---------------------------------------------------------------------------------- */
-
-/* Register i of the stack, as the area has them. */
-static uint8_t *stack_register(struct soft_vcpu *c, unsigned i)
-{
-	return native_area(c) + CPU_XSAVE_ST + (size_t)i * 16;
-}
-
-static unsigned stack_top(struct soft_vcpu *c)
-{
-	return load_le16(native_area(c) + CPU_XSAVE_FSW) >> FSW_TOP_SHIFT & 7;
-}
 
 static unsigned tag(const uint8_t *st)
 {
@@ -128,12 +142,9 @@ static void tags_put(struct soft_vcpu *c, uint16_t tags)
 
 void native_mmx_enter(struct soft_vcpu *c)
 {
-	uint8_t *area = native_area(c), st[8][16];
-	unsigned top = stack_top(c);
+	uint8_t *area = native_area(c);
 
-	for (unsigned i = 0; i < 8; i++)
-		memcpy(st[(i + top) & 7], stack_register(c, i), 16);
-	memcpy(area + CPU_XSAVE_ST, st, sizeof(st));
+	turn(c, 0);
 	area[CPU_XSAVE_FTW] = 0xff;
 	store_le16(area + CPU_XSAVE_FSW,
 		   (uint16_t)(load_le16(area + CPU_XSAVE_FSW) & ~(7u << FSW_TOP_SHIFT)));
@@ -238,6 +249,7 @@ static void environment_put(struct soft_vcpu *c, const struct decode_insn *insn,
 		p.dp = load_le16(from + 10);
 		p.ds = load_le16(from + 12);
 	}
+	turn(c, load_le16(from + step) >> FSW_TOP_SHIFT & 7);
 	native_control_put(c, load_le16(from), load_le16(from + step));
 	tags_put(c, load_le16(from + 2 * step));
 	store_le16(area + CPU_XSAVE_FOP, p.fop);

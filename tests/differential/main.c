@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The differential test: random instructions on the host's CPU and on the soft one, and whether
+ * registers, flags, vector and x87 state, memory and exceptions are the same.
+ *
+ *   differential [-n CASES] [-s SEED] [-b BATCH] [-j PROCESSES] [-m 32|64] [OP]
+ *
+ * Cases come in batches of 1024, each of which depends on seed and number alone: what a failure
+ * prints runs that batch again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hw/x86.h"
+#include "hypervisor/x86/cpu.h"
+#include "lib/bits.h"
+#include "tests/differential/generate.h"
+
+#define BATCH_CASES 1024
+#define FAILURES_MAX 10
+#define SLOT_SIZE 64
+
+#define XSAVE_FSW 2
+#define XSAVE_MXCSR 24
+#define XSAVE_ST 32
+#define XSAVE_XMM 160
+#define XSAVE_YMM 576
+
+#define FLAGS_COMPARED UINT64_C(0xcd5) /* OF DF SF ZF AF PF CF */
+
+struct options {
+	uint64_t cases, seed, batch;
+	unsigned processes;
+	int mode; /* 32, 64, or 0: both */
+	bool one_batch;
+	const char *only;
+};
+
+struct run {
+	const struct options *options;
+	struct areas areas[2]; /* native, soft */
+	struct forms forms[2]; /* 64-bit, 32-bit */
+	uint64_t cases, faults;
+	unsigned failures;
+};
+
+/* --- Comparing ----------------------------------------------------------------------------- */
+
+/* Where x87's last instruction was is seen in AMD's CPUs with a pending exception alone. */
+static void forget_pointers(struct machine *machine)
+{
+	memset(machine->xsave + 6, 0, XSAVE_MXCSR - 6);
+	memset(machine->xsave + XSAVE_MXCSR + 4, 0, 4);
+	memset(machine->xsave + 416, 0, XSAVE_YMM - 416);
+	/* What is empty has no value that counts. */
+	for (unsigned i = 0; i < 8; i++)
+		memset(machine->xsave + XSAVE_ST + i * 16u + 10, 0, 6);
+}
+
+/* Which of several pages faults isn't told for those that access many bytes. */
+static bool touches_much(const struct decode_insn *insn)
+{
+	for (unsigned i = 0; i < insn->operand_count; i++)
+		if (insn->operand[i].kind == DECODE_MEMORY && !insn->operand[i].size)
+			return true;
+	return false;
+}
+
+static void forget_undefined(const struct decode_insn *insn, struct machine *machine)
+{
+	uint64_t flags = FLAGS_COMPARED;
+
+	if (machine->vector == NO_VECTOR)
+		flags &= ~(uint64_t)insn->flags_undefined;
+	machine->rflags &= flags;
+	if (touches_much(insn)) {
+		machine->address = 0;
+		machine->error &= ~1u;
+	}
+	/*
+	 * Whether an unmasked overflow or underflow is inexact, too, isn't found out; nor what was
+	 * too small on the way to a dot product.
+	 */
+	if (machine->vector == CPU_VECTOR_XM && machine->xsave[XSAVE_MXCSR] & 0x18)
+		machine->xsave[XSAVE_MXCSR] |= 0x20;
+	if (machine->vector == CPU_VECTOR_XM && (insn->op == OP_DPPS || insn->op == OP_DPPD))
+		machine->xsave[XSAVE_MXCSR] |= 0x38;
+	forget_pointers(machine);
+}
+
+/* The parts of what is stored that aren't the same everywhere: they are copied. */
+static void forget_memory(struct run *run, const struct decode_insn *insn,
+			  const struct machine *before)
+{
+	unsigned from = 0, size = 0;
+	uint64_t at = (uint64_t)insn->memory.displacement;
+	size_t offset;
+
+	if (insn->op == OP_FXSAVE) {
+		from = 6;
+		size = 26;
+	} else if (insn->op == OP_FNSTENV || insn->op == OP_FNSAVE) {
+		from = insn->operand_size == 2 ? 6 : 12;
+		size = insn->operand_size == 2 ? 8 : 16;
+	} else {
+		return;
+	}
+	if (insn->memory.base == DECODE_RIP)
+		at += before->rip + insn->length;
+	else if (insn->memory.base != DECODE_NO_REG)
+		at += before->gpr[insn->memory.base];
+	if (insn->memory.index != DECODE_NO_REG)
+		at += before->gpr[insn->memory.index] * insn->memory.scale;
+	if (insn->address_size == 4)
+		at = (uint32_t)at;
+	if (at < AREA_DATA || at + from + size > AREA_DATA + AREA_WRITABLE)
+		return;
+	offset = at + from - AREA_DATA;
+	if (insn->op == OP_FXSAVE) { /* but MXCSR counts */
+		memcpy(run->areas[1].data + offset + 22, run->areas[0].data + offset + 22, 4);
+		size = 18;
+	}
+	memcpy(run->areas[1].data + offset, run->areas[0].data + offset, size);
+}
+
+static bool same_memory(const struct run *run)
+{
+	return memcmp(run->areas[0].data, run->areas[1].data, AREA_WRITABLE) == 0 &&
+	       memcmp(run->areas[0].stack, run->areas[1].stack, AREA_WRITABLE) == 0;
+}
+
+/* --- Reporting ----------------------------------------------------------------------------- */
+
+static const char *const register_names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+					     "rsi", "rdi", "r8",  "r9",  "r10", "r11",
+					     "r12", "r13", "r14", "r15"};
+
+static void print_row(const char *name, const void *before, const void *native, const void *soft,
+		      unsigned size)
+{
+	const uint8_t *parts[3] = {before, native, soft};
+
+	if (memcmp(native, soft, size) == 0 && memcmp(before, native, size) == 0)
+		return;
+	printf("  %c %-6s", memcmp(native, soft, size) == 0 ? ' ' : '*', name);
+	for (unsigned p = 0; p < 3; p++) {
+		printf(" ");
+		for (unsigned i = size; i-- > 0;)
+			printf("%02x", parts[p][i]);
+	}
+	printf("\n");
+}
+
+static void print_vectors(const struct machine *before, const struct machine *native,
+			  const struct machine *soft)
+{
+	char name[16];
+
+	for (unsigned i = 0; i < 8; i++) {
+		size_t at = XSAVE_ST + i * 16u;
+
+		snprintf(name, sizeof(name), "st%u", i);
+		print_row(name, before->xsave + at, native->xsave + at, soft->xsave + at, 10);
+	}
+	for (unsigned i = 0; i < 16; i++) {
+		size_t low = XSAVE_XMM + i * 16u, high = XSAVE_YMM + i * 16u;
+
+		snprintf(name, sizeof(name), "xmm%u", i);
+		print_row(name, before->xsave + low, native->xsave + low, soft->xsave + low, 16);
+		snprintf(name, sizeof(name), "ymm%u", i);
+		print_row(name, before->xsave + high, native->xsave + high, soft->xsave + high, 16);
+	}
+}
+
+static void print_memory(const struct run *run)
+{
+	for (unsigned area = 0; area < 2; area++) {
+		const uint8_t *a = area ? run->areas[0].stack : run->areas[0].data;
+		const uint8_t *b = area ? run->areas[1].stack : run->areas[1].data;
+
+		for (unsigned i = 0, shown = 0; i < AREA_WRITABLE && shown < 32; i++)
+			if (a[i] != b[i]) {
+				printf("  * [%x] native %02x soft %02x\n",
+				       (area ? AREA_STACK : AREA_DATA) + i, a[i], b[i]);
+				shown++;
+			}
+	}
+}
+
+static void print_failure(const struct run *run, uint64_t batch, unsigned number,
+			  const struct test *test, const struct decode_insn *insn,
+			  const struct machine *before, const struct machine *native,
+			  const struct machine *soft)
+{
+	printf("FAIL %s (%u-bit):", decode_op_name(insn->op), test->code32 ? 32 : 64);
+	for (unsigned i = 0; i < test->length; i++)
+		printf(" %02x", test->bytes[i]);
+	printf("\n  again: -s %llu -b %llu -m %u%s%s, case %u\n",
+	       (unsigned long long)run->options->seed, (unsigned long long)batch,
+	       test->code32 ? 32 : 64, run->options->only ? " " : "",
+	       run->options->only ? run->options->only : "", number);
+	printf("  vector, error, cr2: native %d %x %llx, soft %d %x %llx\n",
+	       native->vector == NO_VECTOR ? -1 : native->vector, native->error,
+	       (unsigned long long)native->address, soft->vector == NO_VECTOR ? -1 : soft->vector,
+	       soft->error, (unsigned long long)soft->address);
+	printf("  before, native, soft:\n");
+	for (unsigned i = 0; i < 16; i++)
+		print_row(register_names[i], &before->gpr[i], &native->gpr[i], &soft->gpr[i], 8);
+	print_row("rip", &before->rip, &native->rip, &soft->rip, 8);
+	print_row("flags", &before->rflags, &native->rflags, &soft->rflags, 4);
+	print_row("mxcsr", before->xsave + XSAVE_MXCSR, native->xsave + XSAVE_MXCSR,
+		  soft->xsave + XSAVE_MXCSR, 4);
+	print_row("fcw", before->xsave, native->xsave, soft->xsave, 2);
+	print_row("fsw", before->xsave + 2, native->xsave + 2, soft->xsave + 2, 2);
+	print_row("ftw", before->xsave + 4, native->xsave + 4, soft->xsave + 4, 1);
+	print_vectors(before, native, soft);
+	print_memory(run);
+	fflush(stdout);
+}
+
+/* --- Running ------------------------------------------------------------------------------- */
+
+static void fill_memory(struct run *run, struct random *r)
+{
+	for (unsigned i = 0; i < AREA_WRITABLE; i += 16) {
+		random_vector(r, run->areas[0].data + i);
+		random_vector(r, run->areas[0].stack + i);
+	}
+	memcpy(run->areas[1].data, run->areas[0].data, AREA_WRITABLE);
+	memcpy(run->areas[1].stack, run->areas[0].stack, AREA_WRITABLE);
+}
+
+static bool run_case(struct run *run, struct random *r, struct machine *state, uint64_t batch,
+		     unsigned number, bool code32)
+{
+	struct test test = {.code32 = code32};
+	struct decode_insn insn;
+	struct machine before, native, soft;
+
+	test.rip = AREA_CODE + number * (uint64_t)SLOT_SIZE + random_below(r, 40);
+	generate(r, &run->forms[code32], &test, &insn, state, run->areas);
+	before = native = soft = *state;
+	native_run_test(&test, &native);
+	soft_run_test(&test, &soft);
+	run->cases++;
+	run->faults += native.vector != NO_VECTOR;
+	forget_undefined(&insn, &native);
+	forget_undefined(&insn, &soft);
+	forget_memory(run, &insn, &before);
+	if (memcmp(&native, &soft, sizeof(native)) == 0 && same_memory(run)) {
+		*state = native;
+		store_le32(state->xsave + XSAVE_MXCSR + 4, 0xffff);
+		store_le64(state->xsave + 512, 7);
+		return true;
+	}
+	forget_pointers(&before);
+	print_failure(run, batch, number, &test, &insn, &before, &native, &soft);
+	return false;
+}
+
+static void run_batch(struct run *run, uint64_t batch)
+{
+	struct random r = {.state = run->options->seed ^ batch * UINT64_C(0xd1342543de82ef95)};
+	struct machine state;
+	bool code32 = run->options->mode ? run->options->mode == 32 : (batch & 3) == 3;
+
+	random_next(&r);
+	random_machine(&r, &state, code32);
+	fill_memory(run, &r);
+	for (unsigned i = 0; i < BATCH_CASES && run->failures < FAILURES_MAX; i++) {
+		if (run_case(run, &r, &state, batch, i, code32))
+			continue;
+		run->failures++;
+		random_machine(&r, &state, code32);
+		fill_memory(run, &r);
+	}
+}
+
+static int worker(const struct options *options, unsigned index)
+{
+	struct run run = {.options = options};
+	uint64_t batches = (options->cases + BATCH_CASES - 1) / BATCH_CASES;
+
+	if (!forms_list(&run.forms[0], false, options->only) ||
+	    !forms_list(&run.forms[1], true, options->only)) {
+		fprintf(stderr, "differential: no memory for the forms\n");
+		return 1;
+	}
+	if (!native_open(&run.areas[0]) || !soft_open(&run.areas[1]))
+		return 1;
+	if (options->one_batch)
+		run_batch(&run, options->batch);
+	for (uint64_t i = index; !options->one_batch && i < batches && run.failures < FAILURES_MAX;
+	     i += options->processes)
+		if (run.forms[options->mode ? options->mode == 32 : (i & 3) == 3].ops)
+			run_batch(&run, i);
+	printf("differential: %llu cases of %zu instructions, %llu of them with exceptions; "
+	       "%u differences\n",
+	       (unsigned long long)run.cases, run.forms[0].ops, (unsigned long long)run.faults,
+	       run.failures);
+	fflush(stdout);
+	return run.failures != 0;
+}
+
+static bool read_options(int count, char **arguments, struct options *options)
+{
+	int letter;
+
+	while ((letter = getopt(count, arguments, "n:s:b:j:m:")) != -1) {
+		unsigned long long value = optarg ? strtoull(optarg, NULL, 0) : 0;
+
+		if (letter == 'n')
+			options->cases = value;
+		else if (letter == 's')
+			options->seed = value;
+		else if (letter == 'j')
+			options->processes = value ? (unsigned)value : 1;
+		else if (letter == 'm' && (value == 32 || value == 64))
+			options->mode = (int)value;
+		else if (letter == 'b')
+			options->batch = value, options->one_batch = true;
+		else
+			return false;
+	}
+	options->only = optind < count ? arguments[optind] : NULL;
+	return true;
+}
+
+int main(int count, char **arguments)
+{
+	struct options options = {
+		.cases = 1000000, .seed = 1, .processes = (unsigned)sysconf(_SC_NPROCESSORS_ONLN)};
+	int failed = 0, status;
+
+	if (!read_options(count, arguments, &options)) {
+		fprintf(stderr, "usage: differential [-n CASES] [-s SEED] [-b BATCH] "
+				"[-j PROCESSES] [-m 32|64] [OP]\n");
+		return 2;
+	}
+	if (options.one_batch || options.processes == 1)
+		return worker(&options, 0);
+	for (unsigned i = 0; i < options.processes; i++)
+		if (fork() == 0)
+			_exit(worker(&options, i));
+	while (wait(&status) > 0)
+		failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+	return failed;
+}

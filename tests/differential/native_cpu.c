@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * native_cpu.c - one instruction on the host's CPU.  It is followed by a jump out; what else may
+ * happen (an exception, a branch into the INT3s around) comes as a signal.  Signals are slow.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "lib/bits.h"
+#include "tests/differential/machine.h"
+
+#define XSAVE_HEADER 512
+#define XSAVE_XMM 160
+#define XSAVE_YMM 576
+#define TRAP_BREAKPOINT 3
+#define TRAP_PAGE_FAULT 14
+
+void native_enter64(void);
+void native_enter32(void);
+extern const char native_exit[], native_resume[];
+
+static struct {
+	bool running, stopped;
+	struct machine *state;
+} native;
+
+static uint64_t *control(uint32_t address)
+{
+	return (uint64_t *)(uintptr_t)address;
+}
+
+static void *low(uint32_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+/* The kernel may leave out what is as after reset. */
+static void copy_vectors(struct machine *state, const uint8_t *frame)
+{
+	uint64_t present = load_le64(frame + XSAVE_HEADER);
+
+	memcpy(state->xsave, frame, XSAVE_HEADER);
+	memset(state->xsave + XSAVE_HEADER, 0, XSAVE_YMM - XSAVE_HEADER);
+	memcpy(state->xsave + XSAVE_YMM, frame + XSAVE_YMM, 256);
+	if (!(present & 1)) {
+		memset(state->xsave, 0, 24);
+		store_le16(state->xsave, 0x37f);
+		memset(state->xsave + 32, 0, 128);
+	}
+	if (!(present & 2))
+		memset(state->xsave + XSAVE_XMM, 0, 256);
+	if (!(present & 4))
+		memset(state->xsave + XSAVE_YMM, 0, 256);
+}
+
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+	static const int registers[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+					  REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+					  REG_R12, REG_R13, REG_R14, REG_R15};
+	ucontext_t *uc = context;
+	greg_t *gregs = uc->uc_mcontext.gregs;
+	struct machine *state = native.state;
+
+	(void)info;
+	if (!native.running) { /* not ours: a bug of the test itself */
+		signal(number, SIG_DFL);
+		return;
+	}
+	for (unsigned i = 0; i < 16; i++)
+		state->gpr[i] = (uint64_t)gregs[registers[i]];
+	state->rip = (uint64_t)gregs[REG_RIP];
+	state->rflags = (uint64_t)gregs[REG_EFL];
+	state->vector = (uint8_t)gregs[REG_TRAPNO];
+	state->error = (uint32_t)gregs[REG_ERR];
+	state->address = state->vector == TRAP_PAGE_FAULT ? (uint64_t)gregs[REG_CR2] : 0;
+	copy_vectors(state, (const uint8_t *)uc->uc_mcontext.fpregs);
+	native.stopped = true;
+	gregs[REG_RIP] = (greg_t)(uintptr_t)native_resume;
+	gregs[REG_RSP] = (greg_t)*control(CONTROL_HOST_RSP);
+	gregs[REG_EFL] = 0x202;
+	gregs[REG_CSGSFS] = (gregs[REG_CSGSFS] & ~(greg_t)0xffff) | SELECTOR_CODE64;
+}
+
+static bool map(uint32_t address, size_t size, int protection)
+{
+	void *at = mmap(low(address), size, protection,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	return at == low(address);
+}
+
+static bool handle_signals(void)
+{
+	static const int numbers[] = {SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGTRAP};
+	static uint8_t stack[65536];
+	stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	if (sigaltstack(&alternate, NULL) != 0)
+		return false;
+	for (unsigned i = 0; i < ARRAY_COUNT(numbers); i++)
+		if (sigaction(numbers[i], &action, NULL) != 0)
+			return false;
+	return true;
+}
+
+bool native_open(struct areas *areas)
+{
+	static const uint8_t back[] = {0xff, 0x24, 0x25}; /* jmp [CONTROL_EXIT] */
+	uint8_t *code = low(CONTROL_RETURN);
+	uint16_t data = SELECTOR_DATA;
+
+	if (!map(AREA_CODE, AREA_CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+	    !map(CONTROL, CONTROL_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+	    !map(AREA_DATA, AREA_WRITABLE + AREA_PAGE, PROT_READ | PROT_WRITE) ||
+	    !map(AREA_STACK, AREA_WRITABLE, PROT_READ | PROT_WRITE) || !handle_signals()) {
+		perror("differential: can't prepare native execution");
+		return false;
+	}
+	memset(low(AREA_CODE), 0xcc, AREA_CODE_SIZE);
+	*control(CONTROL_EXIT) = (uintptr_t)native_exit;
+	memcpy(code, back, sizeof(back));
+	store_le32(code + sizeof(back), CONTROL_EXIT);
+	memset(low(AREA_DATA), AREA_READ_ONLY_BYTE, AREA_READABLE);
+	mprotect(low(AREA_DATA + AREA_WRITABLE), AREA_PAGE, PROT_READ);
+	areas->data = low(AREA_DATA);
+	areas->stack = low(AREA_STACK);
+	/* 32-bit code can't use the null selectors that 64-bit processes begin with. */
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(data));
+	return true;
+}
+
+/* The way out, right behind the instruction. */
+static void write_code(const struct test *test)
+{
+	static const uint8_t exit64[] = {0xff, 0x24, 0x25}; /* jmp [CONTROL_EXIT] */
+	uint8_t *at = low((uint32_t)test->rip);
+
+	memcpy(at, test->bytes, test->length);
+	at += test->length;
+	if (test->code32) {
+		*at = 0xea; /* jmp SELECTOR_CODE64:CONTROL_RETURN */
+		store_le32(at + 1, CONTROL_RETURN);
+		store_le16(at + 5, SELECTOR_CODE64);
+	} else {
+		memcpy(at, exit64, sizeof(exit64));
+		store_le32(at + sizeof(exit64), CONTROL_EXIT);
+	}
+	*control(CONTROL_RIP) = test->rip;
+	*control(CONTROL_FAR) = test->rip | (uint64_t)SELECTOR_CODE32 << 32;
+}
+
+void native_run_test(const struct test *test, struct machine *state)
+{
+	uint8_t *at = low((uint32_t)test->rip);
+
+	write_code(test);
+	native.state = state;
+	native.stopped = false;
+	memcpy(low(CONTROL_GPR), state->gpr, sizeof(state->gpr));
+	*control(CONTROL_RFLAGS) = state->rflags;
+	memcpy(low(CONTROL_XSAVE), state->xsave, sizeof(state->xsave));
+	native.running = true;
+	if (test->code32)
+		native_enter32();
+	else
+		native_enter64();
+	native.running = false;
+	if (!native.stopped) {
+		memcpy(state->gpr, low(CONTROL_GPR), sizeof(state->gpr));
+		state->rflags = *control(CONTROL_RFLAGS);
+		memcpy(state->xsave, low(CONTROL_XSAVE), sizeof(state->xsave));
+		state->rip = test->rip + test->length;
+		state->vector = NO_VECTOR;
+		state->error = 0;
+		state->address = 0;
+	}
+	memset(at, 0xcc, test->length + 7u);
+	/* A branch has gone somewhere: that is no exception of the instruction's own. */
+	if (native.stopped && state->rip != test->rip) {
+		if (state->vector == TRAP_BREAKPOINT)
+			state->rip--;
+		state->vector = NO_VECTOR;
+		state->error = 0;
+		state->address = 0;
+	}
+}
