@@ -263,7 +263,7 @@ int cpuid_get2(struct vcpu *vcpu, uint64_t user)
 		return err;
 	room = head.nent >= vcpu->cpuid_count;
 	head.nent = vcpu->cpuid_count;
-	if (room)
+	if (room && vcpu->cpuid_count)
 		err = host_copy_out(user + sizeof(head), vcpu->cpuid,
 				    vcpu->cpuid_count * sizeof(*vcpu->cpuid));
 	if (!err)

@@ -237,8 +237,9 @@ static int give(const struct list *list, uint64_t user)
 		return -E2BIG;
 	head.nent = list->count;
 	head.padding = 0;
-	err = host_copy_out(user + sizeof(head), list->entries,
-			    list->count * sizeof(list->entries[0]));
+	if (list->count)
+		err = host_copy_out(user + sizeof(head), list->entries,
+				    list->count * sizeof(list->entries[0]));
 	return err < 0 ? err : host_copy_out(user, &head, sizeof(head));
 }
 

@@ -13,6 +13,7 @@
 #define TICKS_PER_NS 2
 #define TIMERS_MAX 512
 #define EVENTS_MAX 256
+#define ALLOCATION_MAX (64u << 20)
 
 uint64_t fake_host_monotonic = START_MONOTONIC;
 int64_t fake_host_wall = START_WALL;
@@ -62,7 +63,7 @@ void *host_alloc(size_t size)
 	void *memory;
 
 	check_may_sleep("host_alloc()");
-	if (fake_host_allocations_left == 0)
+	if (fake_host_allocations_left == 0 || size > ALLOCATION_MAX)
 		return NULL;
 	if (fake_host_allocations_left > 0)
 		fake_host_allocations_left--;
