@@ -286,7 +286,8 @@ static int add_slot(struct vm *vm, const struct memory_slot *wish)
 
 	if (overlaps_another(vm->slots, &slot))
 		return -EEXIST;
-	slot.host = host_user_pointer(slot.user);
+	if (host_user_pointer(slot.user + slot.size - 1))
+		slot.host = host_user_pointer(slot.user);
 	/* Where the core reaches the memory directly a backend may run code from it itself. */
 	if (slot.host)
 		err = bitmap_create(memory_slot_pages(&slot), &slot.code);
