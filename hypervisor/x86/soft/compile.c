@@ -289,6 +289,8 @@ static bool compile_native(struct soft_compile *k, const struct decode_insn *ins
 	op = k->op;
 	if (!soft_native_compile(k->c, insn, op))
 		return false;
+	if (!op->run)
+		k->no_memory = true; /* of the native part's own, perhaps */
 	k->op++;
 	return true;
 }

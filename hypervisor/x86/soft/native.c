@@ -286,7 +286,7 @@ bool soft_native_compile(struct soft_vcpu *c, const struct decode_insn *insn, st
 		return false;
 	if (execute)
 		return compile_rare(c, insn, execute, op);
-	if (!is_native(insn))
+	if (!is_native(insn) || !native_stub_valid(insn))
 		return false;
 	form = native_stub_get(c, insn);
 	if (!form)

@@ -125,6 +125,8 @@ uint64_t native_features(void);
 
 /* native_stub.c */
 
+/* false: #UD in this mode. */
+bool native_stub_valid(const struct decode_insn *insn);
 bool native_stub_room(const struct native *native);
 /* NULL: no room for another form, or none that can be. */
 const struct native_form *native_stub_get(struct soft_vcpu *c, const struct decode_insn *insn);

@@ -5,6 +5,7 @@
  * what the operation itself raises.
  */
 #include "hypervisor/x86/soft/native.h"
+#include "hypervisor/x86/soft/tlb.h"
 
 #define FSW_STORE_EXCEPTIONS 0x19u /* invalid operation, overflow, underflow: nothing is stored */
 
@@ -20,6 +21,26 @@ static inline enum native_ready ready(struct soft_vcpu *c, const struct native_o
 		return NATIVE_STOP;
 	}
 	return ready;
+}
+
+/* The operand itself, if that needs nothing to be looked at; else NULL. */
+static inline void *direct(struct soft_vcpu *c, const struct soft_op *op, uint64_t offset,
+			   unsigned size, bool write)
+{
+	const struct soft_segment *segment = &c->segment[op->segment];
+	uint64_t linear = segment->base + offset;
+	const struct soft_tlb_entry *entry;
+
+	if (!c->long64) {
+		if (offset + size > (write ? segment->write_end : segment->read_end))
+			return NULL;
+		linear = (uint32_t)linear;
+	}
+	entry = soft_tlb_at(c->tlb, linear);
+	if (SOFT_UNLIKELY(((linear + size - 1) | PAGE_MASK) !=
+			  (write ? entry->write : entry->read)))
+		return NULL;
+	return (void *)(uintptr_t)(linear + entry->addend);
 }
 
 static inline bool aligned(struct soft_vcpu *c, const struct soft_op *op, const struct native_op *n,
@@ -57,7 +78,21 @@ void native_pointers(struct soft_vcpu *c, uint64_t rip, unsigned segment, uint64
 	}
 }
 
-void native_load(struct soft_vcpu *c, const struct soft_op *op)
+/* The short way of 64-bit code, without x87: NULL if it is not to be taken. */
+static inline void *quick(struct soft_vcpu *c, const struct soft_op *op, const struct native_op *n,
+			  bool write)
+{
+	uint64_t offset;
+
+	if (SOFT_UNLIKELY(c->native_gate & n->gate || n->waits || !c->long64))
+		return NULL;
+	offset = soft_offset(c, op);
+	if (SOFT_UNLIKELY((c->segment[op->segment].base + offset) & n->align))
+		return NULL;
+	return direct(c, op, offset, n->size, write);
+}
+
+static __attribute__((noinline)) void load_slow(struct soft_vcpu *c, const struct soft_op *op)
 {
 	const struct native_op *n = op->data;
 	enum native_ready state = ready(c, n);
@@ -66,10 +101,13 @@ void native_load(struct soft_vcpu *c, const struct soft_op *op)
 
 	if (state == NATIVE_STOP || !aligned(c, op, n, offset))
 		return soft_stop(c, op);
-	/* It is only read from. */
-	memory = (void *)(uintptr_t)soft_read_at(c, op->segment, offset, n->size);
-	if (!memory)
-		return soft_stop(c, op);
+	memory = direct(c, op, offset, n->size, false);
+	if (SOFT_UNLIKELY(!memory)) {
+		/* It is only read from. */
+		memory = (void *)(uintptr_t)soft_read_at(c, op->segment, offset, n->size);
+		if (!memory)
+			return soft_stop(c, op);
+	}
 	if (n->pointers)
 		point(c, op, n, offset);
 	if (SOFT_LIKELY(state == NATIVE_GO))
@@ -77,6 +115,16 @@ void native_load(struct soft_vcpu *c, const struct soft_op *op)
 	if (!native_run_unmasked(c, op, memory))
 		return soft_stop(c, op);
 	soft_next(c, op);
+}
+
+void native_load(struct soft_vcpu *c, const struct soft_op *op)
+{
+	const struct native_op *n = op->data;
+	void *memory = quick(c, op, n, false);
+
+	if (SOFT_UNLIKELY(!memory))
+		return load_slow(c, op);
+	n->stub(c, op, memory);
 }
 
 /* An unmasked exception keeps the result from being stored. */
@@ -119,13 +167,29 @@ static void store_copy(struct soft_vcpu *c, const struct soft_op *op, enum nativ
 	soft_next(c, op);
 }
 
-void native_store(struct soft_vcpu *c, const struct soft_op *op)
+static __attribute__((noinline)) void store_slow(struct soft_vcpu *c, const struct soft_op *op)
 {
 	const struct native_op *n = op->data;
 	enum native_ready state = ready(c, n);
 	uint64_t offset = soft_offset(c, op);
+	void *memory;
 
 	if (state == NATIVE_STOP || !aligned(c, op, n, offset))
 		return soft_stop(c, op);
-	store_copy(c, op, state, offset);
+	memory = direct(c, op, offset, n->size, true);
+	if (SOFT_UNLIKELY(!memory || state != NATIVE_GO))
+		return store_copy(c, op, state, offset);
+	if (n->pointers)
+		point(c, op, n, offset);
+	n->stub(c, op, memory);
+}
+
+void native_store(struct soft_vcpu *c, const struct soft_op *op)
+{
+	const struct native_op *n = op->data;
+	void *memory = quick(c, op, n, true);
+
+	if (SOFT_UNLIKELY(!memory))
+		return store_slow(c, op);
+	n->stub(c, op, memory);
 }

@@ -57,14 +57,20 @@ static unsigned modrm_reg(const struct decode_insn *insn)
 
 /*
  * In 32-bit code VEX.W doesn't make general registers, and their like in memory, wider.  It counts
- * where it says what the operation is.
+ * where it says what the operation is; VPINSRQ and VPEXTRQ (0x16, 0x22) are not for such code.
  */
 static bool wide(const struct decode_insn *insn)
 {
 	if (!(insn->rex & 8))
 		return false;
 	return insn->mode == DECODE_64 || insn->map == 2 ||
-	       (insn->map == 3 && insn->opcode != 0x16 && insn->opcode != 0x22);
+	       (insn->map == 3 && insn->opcode != 0x60 && insn->opcode != 0x61);
+}
+
+bool native_stub_valid(const struct decode_insn *insn)
+{
+	return insn->mode == DECODE_64 || insn->map != 3 || !(insn->rex & 8) ||
+	       (insn->opcode != 0x16 && insn->opcode != 0x22);
 }
 
 static uint8_t form_immediate(const struct decode_insn *insn)

@@ -69,22 +69,22 @@
 
 #define CL c->vcpu.state.gpr[CPU_RCX]
 
-#define HANDLERS(name, immediate, bits, suffix)                                                    \
+#define HANDLERS(name, by_imm, bits, suffix)                                                       \
 	COMPUTE(name, bits, suffix)                                                                \
 	COMPUTE_FRESH(name, bits, suffix)                                                          \
 	HANDLER_REGISTER(name, name, rc, bits, CL)                                                 \
-	HANDLER_REGISTER(name, immediate, ri, bits, op->immediate)                                 \
+	HANDLER_REGISTER(name, by_imm, ri, bits, op->immediate)                                    \
 	HANDLER_MEMORY(name, mc, bits, CL)                                                         \
 	HANDLER_MEMORY(name, mi, bits, op->immediate)
 
 /* [memory][immediate][size] */
 typedef soft_handler *const shift_table[2][2][SOFT_SIZES];
 
-#define HANDLERS_ALL(name, immediate)                                                              \
-	HANDLERS(name, immediate, 8, "b")                                                          \
-	HANDLERS(name, immediate, 16, "w")                                                         \
-	HANDLERS(name, immediate, 32, "l")                                                         \
-	HANDLERS(name, immediate, 64, "q")                                                         \
+#define HANDLERS_ALL(name, by_imm)                                                                 \
+	HANDLERS(name, by_imm, 8, "b")                                                             \
+	HANDLERS(name, by_imm, 16, "w")                                                            \
+	HANDLERS(name, by_imm, 32, "l")                                                            \
+	HANDLERS(name, by_imm, 64, "q")                                                            \
 	static shift_table name##_table = {                                                        \
 		{SOFT_ALL_SIZES(name##_rc), SOFT_ALL_SIZES(name##_ri)},                            \
 		{SOFT_ALL_SIZES(name##_mc), SOFT_ALL_SIZES(name##_mi)},                            \

@@ -120,7 +120,7 @@ soft_system_op *soft_system_find(const struct decode_insn *insn);
  * Native part: fills in op->run, and op->data or others but at and length (all have been set for
  * the memory operand, if any, a and b for no operand).  insn is the caller's and gone afterwards;
  * soft_block_alloc() gives memory that lives as long as op.  false: not one of its own, or not to
- * be had on this host: #UD.
+ * be had on this host: #UD.  true with op->run NULL: there is no room before a flush.
  */
 bool soft_native_compile(struct soft_vcpu *c, const struct decode_insn *insn, struct soft_op *op);
 /* NULL when there is no room: the caller gives up, and is called again after a flush. */
@@ -193,7 +193,11 @@ struct soft_vcpu {
 
 	/* System part: DR6 bits of data breakpoints that the instruction under way has hit. */
 	uint64_t debug_hits;
-	bool watching; /* DR7, or the debugger's, has data breakpoints */
+	bool watching;      /* DR7, or the debugger's, has data breakpoints */
+	bool fetching;      /* there are instruction breakpoints */
+	bool delivering;    /* accesses are of an event's delivery, not of an instruction */
+	bool state_changed; /* by the core: what was cached is void */
+	bool stepping;      /* blocks have one instruction, one iteration of a repeated one */
 	bool traced;   /* the instruction under way has taken its own single-step trap (INT n) */
 	bool external; /* an event is being delivered that sets EXT in error codes */
 

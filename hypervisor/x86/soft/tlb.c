@@ -261,7 +261,7 @@ static void set_segment(struct soft_vcpu *c, unsigned number)
 		derived->write_end = end;
 }
 
-static void set_view(struct soft_vcpu *c)
+void soft_tlb_set_view(struct soft_vcpu *c)
 {
 	const struct cpu_state *s = &c->vcpu.state;
 	enum soft_view view = SOFT_VIEW_SUPERVISOR;
@@ -290,14 +290,35 @@ static void set_mode(struct soft_vcpu *c)
 	}
 }
 
+/* Whether breakpoints have: entries of pages with some must go. */
+static bool breakpoints_changed(struct soft_vcpu *c)
+{
+	const uint64_t *dr = c->vcpu.debug_hardware ? c->vcpu.debug_dr : c->vcpu.state.dr;
+	uint64_t dr7 = c->vcpu.debug_hardware ? c->vcpu.debug_dr7 : c->vcpu.state.dr7;
+	uint64_t *seen = c->tlbs->breakpoint;
+	bool changed = seen[4] != dr7, watching = c->watching;
+
+	for (unsigned i = 0; i < 4; i++) {
+		changed |= seen[i] != dr[i];
+		seen[i] = dr[i];
+	}
+	seen[4] = dr7;
+	if (!changed)
+		return false;
+	c->fetching = soft_debug_fetching(c);
+	c->watching = soft_debug_watching(c);
+	return watching || c->watching;
+}
+
 void soft_changed(struct soft_vcpu *c)
 {
-	if (rules_changed(c))
+	if (rules_changed(c) | breakpoints_changed(c))
 		soft_tlb_flush_all(c);
+	soft_native_changed(c);
 	set_mode(c);
 	for (unsigned i = 0; i < CPU_SEGMENTS; i++)
 		set_segment(c, i);
-	set_view(c);
+	soft_tlb_set_view(c);
 	set_stamp(c);
 }
 

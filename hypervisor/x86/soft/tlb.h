@@ -53,6 +53,7 @@ struct soft_tlbs {
 	struct soft_tlb_space *current;
 	uint64_t clock, generation;
 	uint64_t cr0, cr4, efer, pkru; /* of what is cached */
+	uint64_t breakpoint[5];        /* DR0 to DR3, DR7 of who has them now */
 	uint64_t code_base;            /* of the code segment that blocks were found by */
 	uint32_t code_limit;
 	const struct memory_slot *slot; /* the one used last */
@@ -74,6 +75,8 @@ static inline struct soft_tlb_entry *soft_tlb_at(struct soft_tlb_entry *view, ui
 struct soft_walk;
 void soft_tlb_fill(struct soft_vcpu *c, enum soft_view view, uint64_t linear,
 		   const struct soft_walk *walk, const struct memory_slot *slot, bool write);
+/* RFLAGS.AC has changed: the view for accesses. */
+void soft_tlb_set_view(struct soft_vcpu *c);
 /* Takes away the right to write to a guest-physical page, or (UINT64_MAX) to all. */
 void soft_tlb_protect(struct soft_vcpu *c, uint64_t gpa);
 /* What blocks were found by is void. */
