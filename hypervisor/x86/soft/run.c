@@ -119,6 +119,7 @@ static bool run_one(struct soft_vcpu *c)
 	s->sti_shadow = s->mov_ss_shadow = false;
 	s->rflags &= ~RFLAGS_RF;
 	c->traced = false;
+	soft_interrupt(c); /* it leads to no other block */
 	op->run(c, op);
 	c->stepping = false;
 	if (c->stop != SOFT_RUNNING) {
