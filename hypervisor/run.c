@@ -38,6 +38,16 @@ void run_start_up(struct vcpu *vcpu, uint8_t vector)
 	vcpu->vm->backend->state_changed(vcpu);
 }
 
+/* The CPU latches one NMI while another is served (Intel SDM volume 3, section 6.7.1). */
+static void take_nmis(struct vcpu *vcpu, uint32_t count)
+{
+	bool served = vcpu->state.nmi_masked || vcpu->inject.kind == CPU_EVENT_NMI;
+	uint32_t most = served ? 1 : NMI_PENDING_MAX;
+
+	if (vcpu->nmi_pending < most)
+		vcpu->nmi_pending = MIN(vcpu->nmi_pending + count, most);
+}
+
 void run_take_signals(struct vcpu *vcpu)
 {
 	uint8_t vector = 0;
@@ -50,8 +60,8 @@ void run_take_signals(struct vcpu *vcpu)
 		take_init(vcpu);
 	if ((signals & LAPIC_SIGNAL_SIPI) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
 		run_start_up(vcpu, vector);
-	if ((signals & LAPIC_SIGNAL_NMI) && vcpu->nmi_pending < NMI_PENDING_MAX)
-		vcpu->nmi_pending++;
+	take_nmis(vcpu,
+		  ((signals & LAPIC_SIGNAL_NMI) != 0) + ((signals & LAPIC_SIGNAL_NMI_SECOND) != 0));
 }
 
 static void take_requests(struct vcpu *vcpu)

@@ -96,7 +96,7 @@ static uint64_t find_large_id(struct irqchip *chip, uint64_t among, uint32_t id)
 	return 0;
 }
 
-static uint64_t by_id(struct irqchip *chip, uint32_t id)
+uint64_t apic_find(struct irqchip *chip, uint32_t id)
 {
 	uint64_t enabled = load(&chip->map.enabled);
 
@@ -114,7 +114,7 @@ static uint64_t by_x2apic_set(struct irqchip *chip, uint32_t destination)
 	if (!x2apic)
 		return 0;
 	for (uint32_t set = destination & 0xffff; set; set &= set - 1)
-		targets |= by_id(chip, first + (uint32_t)__builtin_ctz(set));
+		targets |= apic_find(chip, first + (uint32_t)__builtin_ctz(set));
 	return targets & x2apic;
 }
 
@@ -150,7 +150,7 @@ static uint64_t find_targets(struct irqchip *chip, const struct apic_message *me
 	}
 	if (message->logical)
 		return targets | by_xapic_set(chip, destination) | by_x2apic_set(chip, destination);
-	return targets | by_id(chip, destination);
+	return targets | apic_find(chip, destination);
 }
 
 /*

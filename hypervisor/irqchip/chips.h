@@ -134,6 +134,8 @@ _Static_assert(VM_VCPUS_MAX <= 64, "a set of vCPUs is 64 bits");
 /* Puts the APIC where its registers say, after any change of base, ID, LDR or DFR. [own] */
 void apic_map_update(struct lapic *lapic);
 void apic_map_remove(struct lapic *lapic);
+/* The vCPUs whose APIC has this very ID: one, unless the guest gave it to several.  Any context. */
+uint64_t apic_find(struct irqchip *chip, uint32_t id);
 /* Sends the message on; the number of CPUs that took it, or INTERRUPT_*.  Any context. */
 int apic_deliver(struct irqchip *chip, const struct apic_message *message);
 int apic_deliver_to(struct irqchip *chip, uint64_t targets, const struct apic_message *message);

@@ -80,6 +80,7 @@ uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 #define LAPIC_SIGNAL_INIT 2u
 #define LAPIC_SIGNAL_SIPI 4u
 #define LAPIC_SIGNAL_SMI 8u
+#define LAPIC_SIGNAL_NMI_SECOND 16u /* another NMI came before the first was taken */
 /* An NMI, as KVM_NMI asks for. Any context. */
 void lapic_raise_nmi(struct lapic *lapic);
 /* Whether a halted CPU has a reason to look. Any context. */

@@ -115,11 +115,20 @@ static bool put_bit(struct lapic *lapic, unsigned field, uint8_t vector, bool se
 	return old & bit;
 }
 
-static void signal(struct lapic *lapic, uint32_t add, uint32_t remove)
+static uint32_t with_signal(uint32_t signals, uint32_t signal)
+{
+	if (signal == LAPIC_SIGNAL_NMI && signals & LAPIC_SIGNAL_NMI)
+		signal = LAPIC_SIGNAL_NMI_SECOND;
+	if (signal == LAPIC_SIGNAL_INIT)
+		signals &= ~LAPIC_SIGNAL_SIPI; /* one from before is void */
+	return signals | signal;
+}
+
+static void raise(struct lapic *lapic, uint32_t signal)
 {
 	uint32_t old = __atomic_load_n(&lapic->signals, __ATOMIC_RELAXED);
 
-	while (!__atomic_compare_exchange_n(&lapic->signals, &old, (old & ~remove) | add, true,
+	while (!__atomic_compare_exchange_n(&lapic->signals, &old, with_signal(old, signal), true,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		;
 	vcpu_kick(lapic->vcpu);
@@ -149,17 +158,17 @@ int lapic_accept(struct lapic *lapic, const struct apic_message *message)
 	case APIC_MODE_LOWEST:
 		return accept_vector(lapic, message->vector, message->level);
 	case APIC_MODE_SMI:
-		signal(lapic, LAPIC_SIGNAL_SMI, 0);
+		raise(lapic, LAPIC_SIGNAL_SMI);
 		return 1;
 	case APIC_MODE_NMI:
-		signal(lapic, LAPIC_SIGNAL_NMI, 0);
+		raise(lapic, LAPIC_SIGNAL_NMI);
 		return 1;
-	case APIC_MODE_INIT: /* a start-up IPI from before it is void */
-		signal(lapic, LAPIC_SIGNAL_INIT, LAPIC_SIGNAL_SIPI);
+	case APIC_MODE_INIT:
+		raise(lapic, LAPIC_SIGNAL_INIT);
 		return 1;
 	case APIC_MODE_STARTUP:
 		__atomic_store_n(&lapic->sipi_vector, message->vector, __ATOMIC_RELAXED);
-		signal(lapic, LAPIC_SIGNAL_SIPI, 0);
+		raise(lapic, LAPIC_SIGNAL_SIPI);
 		return 1;
 	case APIC_MODE_EXTINT: /* the PICs' INTR has no message */
 		break;
@@ -169,7 +178,7 @@ int lapic_accept(struct lapic *lapic, const struct apic_message *message)
 
 void lapic_raise_nmi(struct lapic *lapic)
 {
-	signal(lapic, LAPIC_SIGNAL_NMI, 0);
+	raise(lapic, LAPIC_SIGNAL_NMI);
 }
 
 void lapic_local_event(struct lapic *lapic, unsigned lvt)

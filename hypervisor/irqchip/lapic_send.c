@@ -67,13 +67,15 @@ int64_t lapic_send_pv_ipi(struct lapic *lapic, uint64_t low, uint64_t high, uint
 	};
 	int64_t sent = 0;
 
-	if (icr & (APIC_ICR_LOGICAL | APIC_ICR_SHORTHAND_MASK) || base > UINT32_MAX - 2 * 64)
+	if (icr & (APIC_ICR_LOGICAL | APIC_ICR_SHORTHAND_MASK))
 		return -KVM_EINVAL;
 	for (unsigned half = 0; half < 2; half++) {
 		for (uint64_t set = sets[half]; set; set &= set - 1) {
-			message.destination =
-				(uint32_t)base + half * bits + (uint32_t)__builtin_ctzll(set);
-			sent += apic_deliver(lapic->chip, &message) > 0;
+			uint64_t id = (uint32_t)base + half * bits + (unsigned)__builtin_ctzll(set);
+			uint64_t targets =
+				id < X2APIC_BROADCAST ? apic_find(lapic->chip, (uint32_t)id) : 0;
+
+			sent += apic_deliver_to(lapic->chip, targets, &message) >= 0;
 		}
 	}
 	return sent;
