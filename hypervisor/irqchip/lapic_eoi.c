@@ -58,10 +58,13 @@ void lapic_pv_eoi_sync(struct lapic *lapic, bool take_back)
 
 void lapic_pv_eoi_offer(struct lapic *lapic)
 {
-	int vector = lapic_highest(lapic, APIC_ISR);
+	int vector;
 	uint8_t flag;
 
-	if (!lapic->pv_eoi_gpa || vector < 0 || lapic_highest(lapic, APIC_IRR) >= 0 ||
+	if (!lapic->pv_eoi_gpa)
+		return;
+	vector = lapic_highest(lapic, APIC_ISR);
+	if (vector < 0 || lapic_highest(lapic, APIC_IRR) >= 0 ||
 	    lapic_reg(lapic, APIC_TMR + (unsigned)vector / 32 * 16) & 1u << vector % 32 ||
 	    ioapic_handles(lapic->chip, (uint8_t)vector))
 		return;
