@@ -89,7 +89,7 @@
 #define DR7_LE_GE (UINT64_C(3) << 8)
 #define DR7_LOCAL UINT64_C(0x155) /* L0 to L3 and LE: a task switch clears them */
 #define DR7_GD (UINT64_C(1) << 13)
-#define DR7_WRITABLE UINT64_C(0xffff2bff)
+#define DR7_WRITABLE UINT64_C(0xffff23ff)
 #define DR7_TYPE(dr7, i) ((unsigned)((dr7) >> (16 + 4 * (i))) & 3)
 #define DR7_LENGTH(dr7, i) ((unsigned)((dr7) >> (18 + 4 * (i))) & 3)
 #define DR7_TYPE_EXECUTE 0u

@@ -259,7 +259,6 @@ static void broken_tasks(void)
 		segment(0, 0xfffff, ACCESS_DATA & ~ACCESS_PRESENT, FLAGS_32 | FLAGS_PAGES);
 	broken(&task.ds, 0x7ff8, TRAP_TS, 0x7ff8);
 	broken(&task.es, SELECTOR(GDT_FREE + 5), TRAP_NP, SELECTOR(GDT_FREE + 5));
-	broken(&task.ldt, DATA, TRAP_TS, DATA);
 }
 
 /* #DB behind the switch, before the task's first instruction. */

@@ -115,7 +115,7 @@ static void sensitive(void)
 	CHECK_EQUAL(trap.eflags & (EFLAGS_IOPL | EFLAGS_VM), EFLAGS_IOPL | EFLAGS_VM);
 	/* push 0; push CODE_PARAGRAPH; push 0x10; iret: to 0x10, in the same mode */
 	CHECK_TRAP(RUN(IOPL3, 0x6a, 0, 0x68, 0x00, 0x20, 0x6a, 0x10, 0xcf, 0x90, 0x90, 0x90, 0x90,
-		       0x90, 0x90, 0x90, INT_81),
+		       0x90, 0x90, 0x90, 0x90, INT_81),
 		   TRAP_LEAVE_USER, 0);
 	CHECK_EQUAL(trap.eip, 0x12);
 	CHECK(trap.eflags & EFLAGS_VM);

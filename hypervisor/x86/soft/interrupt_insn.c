@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * interrupt_insn.c - INT n, INT3, INTO and INT1.  APM3 and SDM volume 2, under INT.
+ * interrupt_insn.c - INT n, INT3, INTO, INT1 and BOUND.  APM3 and SDM volume 2, under INT.
  */
 #include "hypervisor/x86/soft/interrupt.h"
 
@@ -63,6 +63,29 @@ static enum soft_result int1(struct soft_vcpu *c, const struct decode_insn *insn
 	return result;
 }
 
+/* BOUND: both bounds stand in memory, signed; what lies outside is a fault. */
+static enum soft_result bound(struct soft_vcpu *c, const struct decode_insn *insn)
+{
+	unsigned size = insn->operand_size;
+	uint64_t index = c->vcpu.state.gpr[insn->operand[0].reg];
+	union {
+		int32_t wide[2];
+		int16_t narrow[2];
+	} bounds;
+	bool inside;
+
+	if (!soft_read(c, insn->memory.segment, operand_offset(c, insn), &bounds, 2 * size))
+		return SOFT_STOPPED;
+	if (size == 2)
+		inside = (int16_t)index >= bounds.narrow[0] && (int16_t)index <= bounds.narrow[1];
+	else
+		inside = (int32_t)index >= bounds.wide[0] && (int32_t)index <= bounds.wide[1];
+	if (inside)
+		return SOFT_RETIRED;
+	soft_fault(c, CPU_VECTOR_BR);
+	return SOFT_STOPPED;
+}
+
 soft_system_op *interrupt_find(const struct decode_insn *insn)
 {
 	switch (insn->op) {
@@ -74,6 +97,8 @@ soft_system_op *interrupt_find(const struct decode_insn *insn)
 		return into;
 	case OP_INT1:
 		return int1;
+	case OP_BOUND:
+		return bound;
 	default:
 		return NULL;
 	}
