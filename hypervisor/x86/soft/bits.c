@@ -57,8 +57,8 @@ static uint64_t bit_offset(struct soft_vcpu *c, const struct soft_op *op)
 	return op->spare[1] < 8 ? offset & size_mask(op->spare[1]) : offset;
 }
 
-static inline void bit_m(struct soft_vcpu *c, const struct soft_op *op,
-			 bit_compute *const compute[SOFT_SIZES], bool writes)
+static SOFT_APART bool bit_m_work(struct soft_vcpu *c, const struct soft_op *op,
+				  bit_compute *const compute[SOFT_SIZES], bool writes)
 {
 	uint64_t offset = bit_offset(c, op);
 	uint16_t flags = c->flags;
@@ -70,21 +70,23 @@ static inline void bit_m(struct soft_vcpu *c, const struct soft_op *op,
 		at = to = soft_update_at(c, op->segment, offset, op->size);
 	else
 		at = soft_read_at(c, op->segment, offset, op->size);
-	if (!at) {
-		soft_stop(c, op);
-		return;
-	}
+	if (!at)
+		return false;
 	result = compute[soft_size_index(op->size)](soft_load(at, op->size), bit_number(c, op),
 						    &flags);
 	if (writes) {
 		soft_save(to, result, op->size);
-		if (!soft_update_end(c, to)) {
-			soft_stop(c, op);
-			return;
-		}
+		if (!soft_update_end(c, to))
+			return false;
 	}
 	c->flags = flags;
-	soft_next(c, op);
+	return true;
+}
+
+static inline void bit_m(struct soft_vcpu *c, const struct soft_op *op,
+			 bit_compute *const compute[SOFT_SIZES], bool writes)
+{
+	soft_next_if(c, op, bit_m_work(c, op, compute, writes));
 }
 
 #define BIT_HANDLERS(name, writes)                                                                 \

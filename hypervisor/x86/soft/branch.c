@@ -139,15 +139,18 @@ static void cmov_m(struct soft_vcpu *c, const struct soft_op *op)
 	soft_next(c, op);
 }
 
-static void setcc_m(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool setcc_m_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint8_t value = soft_condition(c->flags, op->spare[0]);
 
-	if (!soft_write(c, op->segment, soft_offset(c, op), &value, 1)) {
-		soft_stop(c, op);
-		return;
-	}
-	soft_next(c, op);
+	if (!soft_write(c, op->segment, soft_offset(c, op), &value, 1))
+		return false;
+	return true;
+}
+
+static void setcc_m(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, setcc_m_work(c, op));
 }
 
 /* All that is made for each condition. */
@@ -371,16 +374,23 @@ static void ret_long(struct soft_vcpu *c, const struct soft_op *op)
 	c->enter_indirect(c);
 }
 
-static void ret_legacy(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool ret_legacy_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t value, rip;
 
-	if (!soft_peek(c, 0, &value, op->size) || !legacy_target(c, value, op->size, &rip)) {
+	if (!soft_peek(c, 0, &value, op->size) || !legacy_target(c, value, op->size, &rip))
+		return false;
+	soft_stack_move(c, op->size + op->immediate);
+	c->vcpu.state.rip = rip;
+	return true;
+}
+
+static void ret_legacy(struct soft_vcpu *c, const struct soft_op *op)
+{
+	if (!ret_legacy_work(c, op)) {
 		soft_stop(c, op);
 		return;
 	}
-	soft_stack_move(c, op->size + op->immediate);
-	c->vcpu.state.rip = rip;
 	c->enter_indirect(c);
 }
 

@@ -122,27 +122,36 @@ static void popf_done(struct soft_vcpu *c, const struct soft_op *op, uint64_t ol
 	soft_changed(c);
 }
 
-static void popf(struct soft_vcpu *c, const struct soft_op *op)
+/* false: it stops. */
+static SOFT_APART bool popf_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	bool virtual = is_virtual_8086(c) && iopl(c) < IOPL_MAX;
-	uint64_t old = c->vcpu.state.rflags, rsp = c->vcpu.state.gpr[CPU_RSP], value, mask;
+	uint64_t rsp = c->vcpu.state.gpr[CPU_RSP], value, mask;
 
 	if (virtual && (!(c->vcpu.state.cr4 & CR4_VME) || op->size != 2)) {
-		fault(c, op);
-		return;
+		soft_fault_error(c, CPU_VECTOR_GP, 0);
+		return false;
 	}
-	if (!soft_pop(c, &value, op->size)) {
-		soft_stop(c, op);
-		return;
-	}
+	if (!soft_pop(c, &value, op->size))
+		return false;
 	if (virtual && !popf_virtual(c, value)) {
 		c->vcpu.state.gpr[CPU_RSP] = rsp;
-		soft_stop(c, op);
-		return;
+		return false;
 	}
 	if (!virtual) {
 		mask = changeable(c, op->size);
 		soft_flags_put(c, ((soft_flags_get(c) & ~mask) | (value & mask)) & ~RFLAGS_RF);
+	}
+	return true;
+}
+
+static void popf(struct soft_vcpu *c, const struct soft_op *op)
+{
+	uint64_t old = c->vcpu.state.rflags;
+
+	if (SOFT_UNLIKELY(!popf_work(c, op))) {
+		soft_stop(c, op);
+		return;
 	}
 	popf_done(c, op, old);
 }

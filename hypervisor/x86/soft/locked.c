@@ -69,26 +69,29 @@ LOCKED_TWO(xchg)
 
 /* op->size; the source is register op->b or, where that is absent, the immediate.  spare[0]: the
  * register is written, too. */
-static inline void run_locked(struct soft_vcpu *c, const struct soft_op *op,
-			      locked_compute *const compute[SOFT_SIZES], uint64_t offset,
-			      uint64_t value)
+static SOFT_APART bool run_locked_work(struct soft_vcpu *c, const struct soft_op *op,
+				       locked_compute *const compute[SOFT_SIZES], uint64_t offset,
+				       uint64_t value)
 {
 	void *at = soft_locked_at(c, op->segment, offset, op->size);
 	uint16_t flags = c->flags;
 
-	if (SOFT_UNLIKELY(!at)) {
-		soft_stop(c, op);
-		return;
-	}
+	if (SOFT_UNLIKELY(!at))
+		return false;
 	compute[soft_size_index(op->size)](at, &value, &flags);
-	if (SOFT_UNLIKELY(!soft_update_end(c, at))) {
-		soft_stop(c, op);
-		return;
-	}
+	if (SOFT_UNLIKELY(!soft_update_end(c, at)))
+		return false;
 	c->flags = flags;
 	if (op->spare[0])
 		soft_put(c, op->b, value, op->size);
-	soft_next(c, op);
+	return true;
+}
+
+static inline void run_locked(struct soft_vcpu *c, const struct soft_op *op,
+			      locked_compute *const compute[SOFT_SIZES], uint64_t offset,
+			      uint64_t value)
+{
+	soft_next_if(c, op, run_locked_work(c, op, compute, offset, value));
 }
 
 static inline uint64_t source_of(struct soft_vcpu *c, const struct soft_op *op)
@@ -174,29 +177,30 @@ COMPARE(64, "q")
 typedef bool compare(void *at, uint64_t *a, uint64_t b, uint16_t *flags);
 static compare *const compares[SOFT_SIZES] = SOFT_ALL_SIZES(compare);
 
-static void cmpxchg_m(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool cmpxchg_m_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	void *at = soft_locked_at(c, op->segment, soft_offset(c, op), op->size);
 	uint64_t a = RAX;
 	uint16_t flags;
 	bool equal;
 
-	if (SOFT_UNLIKELY(!at)) {
-		soft_stop(c, op);
-		return;
-	}
+	if (SOFT_UNLIKELY(!at))
+		return false;
 	equal = compares[soft_size_index(op->size)](at, &a, soft_get(c, op->b, op->size), &flags);
-	if (SOFT_UNLIKELY(!soft_update_end(c, at))) {
-		soft_stop(c, op);
-		return;
-	}
+	if (SOFT_UNLIKELY(!soft_update_end(c, at)))
+		return false;
 	c->flags = flags;
 	if (!equal)
 		soft_put(c, CPU_RAX * 8, a, op->size);
-	soft_next(c, op);
+	return true;
 }
 
-static void cmpxchg_r(struct soft_vcpu *c, const struct soft_op *op)
+static void cmpxchg_m(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, cmpxchg_m_work(c, op));
+}
+
+static SOFT_APART bool cmpxchg_r_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t value = soft_get(c, op->a, op->size), a = RAX;
 	uint64_t source = soft_get(c, op->b, op->size);
@@ -208,17 +212,27 @@ static void cmpxchg_r(struct soft_vcpu *c, const struct soft_op *op)
 	/* Of 32 bits, the destination is written in any case. */
 	if (op->size == 4)
 		soft_put32(c, op->a, soft_get32(c, op->a));
-	soft_next(c, op);
+	return true;
 }
 
-static void xadd_r(struct soft_vcpu *c, const struct soft_op *op)
+static void cmpxchg_r(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, cmpxchg_r_work(c, op));
+}
+
+static SOFT_APART bool xadd_r_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t value = soft_get(c, op->a, op->size), b = soft_get(c, op->b, op->size);
 
 	xadd[soft_size_index(op->size)](&value, &b, &c->flags);
 	soft_put(c, op->b, b, op->size);
 	soft_put(c, op->a, value, op->size);
-	soft_next(c, op);
+	return true;
+}
+
+static void xadd_r(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, xadd_r_work(c, op));
 }
 
 /* CMPXCHG8B, CMPXCHG16B: op->size is that of a half. */

@@ -17,33 +17,39 @@ static uint16_t port_of(struct soft_vcpu *c, const struct soft_op *op)
 	return (uint16_t)(op->spare[0] ? RDX : (uint64_t)op->immediate);
 }
 
-static void in(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool in_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint16_t port = port_of(c, op);
 	uint64_t value = 0;
 
 	if (!soft_port_allowed(c, port, op->size) ||
-	    !soft_access(c, EXIT_SPACE_PORT, false, port, op->size, &value)) {
-		soft_stop(c, op);
-		return;
-	}
+	    !soft_access(c, EXIT_SPACE_PORT, false, port, op->size, &value))
+		return false;
 	soft_debug_port(c, port, op->size);
 	soft_put(c, CPU_RAX * 8, value, op->size);
-	soft_next(c, op);
+	return true;
 }
 
-static void out(struct soft_vcpu *c, const struct soft_op *op)
+static void in(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, in_work(c, op));
+}
+
+static SOFT_APART bool out_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint16_t port = port_of(c, op);
 	uint64_t value = RAX;
 
 	if (!soft_port_allowed(c, port, op->size) ||
-	    !soft_access(c, EXIT_SPACE_PORT, true, port, op->size, &value)) {
-		soft_stop(c, op);
-		return;
-	}
+	    !soft_access(c, EXIT_SPACE_PORT, true, port, op->size, &value))
+		return false;
 	soft_debug_port(c, port, op->size);
-	soft_next(c, op);
+	return true;
+}
+
+static void out(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, out_work(c, op));
 }
 
 static bool compile_port(struct soft_compile *k, const struct decode_insn *insn)

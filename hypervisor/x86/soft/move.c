@@ -198,15 +198,18 @@ static void movbe_load(struct soft_vcpu *c, const struct soft_op *op)
 	soft_next(c, op);
 }
 
-static void movbe_store(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool movbe_store_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t value = swap_bytes(soft_get(c, op->a, op->size), op->size);
 
-	if (!soft_write(c, op->segment, soft_offset(c, op), &value, op->size)) {
-		soft_stop(c, op);
-		return;
-	}
-	soft_next(c, op);
+	if (!soft_write(c, op->segment, soft_offset(c, op), &value, op->size))
+		return false;
+	return true;
+}
+
+static void movbe_store(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, movbe_store_work(c, op));
 }
 
 static void exchange(struct soft_vcpu *c, const struct soft_op *op)

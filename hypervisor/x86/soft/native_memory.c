@@ -137,15 +137,15 @@ static bool x87_stored(void)
 }
 
 /* By a copy: the operand crosses pages, or is a device's, or the TLB doesn't have it. */
-static void store_copy(struct soft_vcpu *c, const struct soft_op *op, enum native_ready state,
-		       uint64_t offset)
+static SOFT_APART bool store_copy(struct soft_vcpu *c, const struct soft_op *op,
+				  enum native_ready state, uint64_t offset)
 {
 	const struct native_op *n = op->data;
 	struct native *native = native_of(c);
 	uint8_t pointers[CPU_XSAVE_MXCSR - CPU_XSAVE_FOP];
 
 	if (!soft_probe(c, op->segment, offset, n->size, true))
-		return soft_stop(c, op);
+		return false;
 	/* What a device's exit on the way goes back to. */
 	if (n->x87)
 		native_save_st(c);
@@ -155,16 +155,16 @@ static void store_copy(struct soft_vcpu *c, const struct soft_op *op, enum nativ
 	if (state == NATIVE_GO)
 		native_run(c, op, native->memory);
 	else if (!native_run_unmasked(c, op, native->memory))
-		return soft_stop(c, op);
+		return false;
 	if (n->x87 && n->waits && !x87_stored())
-		return soft_next(c, op);
+		return true;
 	if (!soft_write(c, op->segment, offset, native->memory, n->size)) {
 		memcpy(native_area(c) + CPU_XSAVE_FOP, pointers, sizeof(pointers));
 		if (n->x87)
 			native_drop_st(c);
-		return soft_stop(c, op);
+		return false;
 	}
-	soft_next(c, op);
+	return true;
 }
 
 static __attribute__((noinline)) void store_slow(struct soft_vcpu *c, const struct soft_op *op)
@@ -178,7 +178,7 @@ static __attribute__((noinline)) void store_slow(struct soft_vcpu *c, const stru
 		return soft_stop(c, op);
 	memory = direct(c, op, offset, n->size, true);
 	if (SOFT_UNLIKELY(!memory || state != NATIVE_GO))
-		return store_copy(c, op, state, offset);
+		return soft_next_if(c, op, store_copy(c, op, state, offset));
 	if (n->pointers)
 		point(c, op, n, offset);
 	n->stub(c, op, memory);

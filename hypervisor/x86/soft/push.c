@@ -92,30 +92,36 @@ static void push_m(struct soft_vcpu *c, const struct soft_op *op)
 	soft_next(c, op);
 }
 
-static void pop_r(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool pop_r_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t value;
 
-	if (!soft_pop(c, &value, op->size)) {
-		soft_stop(c, op);
-		return;
-	}
+	if (!soft_pop(c, &value, op->size))
+		return false;
 	soft_put(c, op->a, value, op->size);
-	soft_next(c, op);
+	return true;
+}
+
+static void pop_r(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, pop_r_work(c, op));
 }
 
 /* The address is that after RSP has moved: compile_pop() has seen to it. */
-static void pop_m(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool pop_m_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t value;
 
 	if (!soft_peek(c, 0, &value, op->size) ||
-	    !soft_write(c, op->segment, soft_offset(c, op), &value, op->size)) {
-		soft_stop(c, op);
-		return;
-	}
+	    !soft_write(c, op->segment, soft_offset(c, op), &value, op->size))
+		return false;
 	soft_stack_move(c, op->size);
-	soft_next(c, op);
+	return true;
+}
+
+static void pop_m(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, pop_m_work(c, op));
 }
 
 static void pusha(struct soft_vcpu *c, const struct soft_op *op)
@@ -134,20 +140,23 @@ static void pusha(struct soft_vcpu *c, const struct soft_op *op)
 	soft_next(c, op);
 }
 
-static void popa(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool popa_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t value[8];
 
 	for (unsigned i = 0; i < 8; i++)
-		if (!soft_peek(c, (uint64_t)(7 - i) * op->size, &value[i], op->size)) {
-			soft_stop(c, op);
-			return;
-		}
+		if (!soft_peek(c, (uint64_t)(7 - i) * op->size, &value[i], op->size))
+			return false;
 	for (unsigned i = 0; i < 8; i++)
 		if (i != CPU_RSP)
 			soft_put(c, i * 8, value[i], op->size);
 	soft_stack_move(c, 8 * op->size);
-	soft_next(c, op);
+	return true;
+}
+
+static void popa(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, popa_work(c, op));
 }
 
 /* ENTER: op->immediate bytes of locals, op->b levels; Intel SDM volume 2A. */
@@ -185,17 +194,20 @@ static void run_enter(struct soft_vcpu *c, const struct soft_op *op)
 	soft_next(c, op);
 }
 
-static void leave(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool leave_work(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t mask = c->stack_mask, value = 0;
 
-	if (!soft_read(c, CPU_SS, RBP & mask, &value, op->size)) {
-		soft_stop(c, op);
-		return;
-	}
+	if (!soft_read(c, CPU_SS, RBP & mask, &value, op->size))
+		return false;
 	RSP = (RSP & ~mask) | ((RBP + op->size) & mask);
 	soft_put(c, CPU_RBP * 8, value, op->size);
-	soft_next(c, op);
+	return true;
+}
+
+static void leave(struct soft_vcpu *c, const struct soft_op *op)
+{
+	soft_next_if(c, op, leave_work(c, op));
 }
 
 /* --- Compiling

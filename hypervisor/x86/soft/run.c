@@ -115,11 +115,11 @@ static bool run_one(struct soft_vcpu *c)
 
 	if (!op)
 		return handle_stop(c);
+	soft_interrupt(c); /* the block's end leads nowhere but here */
 	c->stepping = trace || c->vcpu.debug_step || c->watching;
 	s->sti_shadow = s->mov_ss_shadow = false;
 	s->rflags &= ~RFLAGS_RF;
 	c->traced = false;
-	soft_interrupt(c); /* it leads to no other block */
 	op->run(c, op);
 	c->stepping = false;
 	if (c->stop != SOFT_RUNNING) {

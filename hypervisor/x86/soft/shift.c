@@ -165,23 +165,25 @@ static inline void double_r(struct soft_vcpu *c, const struct soft_op *op,
 	soft_next(c, op);
 }
 
-static inline void double_m(struct soft_vcpu *c, const struct soft_op *op,
-			    double_compute *const compute[SOFT_SIZES])
+static SOFT_APART bool double_m_work(struct soft_vcpu *c, const struct soft_op *op,
+				     double_compute *const compute[SOFT_SIZES])
 {
 	void *at = soft_update_at(c, op->segment, soft_offset(c, op), op->size);
 	uint16_t flags = c->flags;
 
-	if (!at) {
-		soft_stop(c, op);
-		return;
-	}
+	if (!at)
+		return false;
 	soft_save(at, compute_double(c, op, compute, soft_load(at, op->size), &flags), op->size);
-	if (!soft_update_end(c, at)) {
-		soft_stop(c, op);
-		return;
-	}
+	if (!soft_update_end(c, at))
+		return false;
 	c->flags = flags;
-	soft_next(c, op);
+	return true;
+}
+
+static inline void double_m(struct soft_vcpu *c, const struct soft_op *op,
+			    double_compute *const compute[SOFT_SIZES])
+{
+	soft_next_if(c, op, double_m_work(c, op, compute));
 }
 
 static void shld_r(struct soft_vcpu *c, const struct soft_op *op)

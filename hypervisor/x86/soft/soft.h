@@ -267,6 +267,21 @@ static inline void soft_stop(struct soft_vcpu *c, const struct soft_op *op)
 /* Between a block and who sees state.rflags: sets that from c->flags, and the other way round. */
 void soft_flags_sync(struct soft_vcpu *c);
 void soft_flags_load(struct soft_vcpu *c);
+/*
+ * Goes on behind it if it was done.  Work that gives others the addresses of its locals must be
+ * apart, or its handler would keep its frame while the next ones run in theirs: frames would pile
+ * up without end.
+ */
+static inline void soft_next_if(struct soft_vcpu *c, const struct soft_op *op, bool done)
+{
+	if (SOFT_UNLIKELY(!done)) {
+		soft_stop(c, op);
+		return;
+	}
+	soft_next(c, op);
+}
+#define SOFT_APART __attribute__((noinline))
+
 /* RFLAGS as they are, whether state.rflags or c->flags has the arithmetic ones. */
 uint64_t soft_flags_get(const struct soft_vcpu *c);
 /* All of RFLAGS, reserved bits included; IF, TF, AC... take effect when the block ends. */

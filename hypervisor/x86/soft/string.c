@@ -329,8 +329,8 @@ static bool repeat(const struct string *s, element *one, run *many)
 	}
 }
 
-static inline void run_string(struct soft_vcpu *c, const struct soft_op *op, element *one,
-			      run *many)
+static SOFT_APART bool string_work(struct soft_vcpu *c, const struct soft_op *op, element *one,
+				   run *many)
 {
 	struct string s = {
 		.c = c,
@@ -340,13 +340,14 @@ static inline void run_string(struct soft_vcpu *c, const struct soft_op *op, ele
 		.segment = op->segment,
 		.down = c->vcpu.state.rflags & RFLAGS_DF,
 	};
-	bool done = op->spare[0] == REPEAT_NONE ? one(&s, &(bool){true}) : repeat(&s, one, many);
 
-	if (SOFT_UNLIKELY(!done)) {
-		soft_stop(c, op);
-		return;
-	}
-	soft_next(c, op);
+	return op->spare[0] == REPEAT_NONE ? one(&s, &(bool){true}) : repeat(&s, one, many);
+}
+
+static inline void run_string(struct soft_vcpu *c, const struct soft_op *op, element *one,
+			      run *many)
+{
+	soft_next_if(c, op, string_work(c, op, one, many));
 }
 
 #define HANDLER(name, many)                                                                        \
