@@ -95,10 +95,10 @@ struct cpu_state {
 	bool sti_shadow, mov_ss_shadow, nmi_masked;
 
 	/*
-	 * The soft backend's, here to be near: what an address form without a base or an index
-	 * reads, always 0; and an address that one operation computes for the next.
+	 * The soft backend's, here to be near: an address that one operation computes for the next;
+	 * and what an address form without a base or an index reads, always 0.
 	 */
-	uint64_t zero, address;
+	uint64_t address, zero;
 
 	_Alignas(64) uint8_t xsave[CPU_XSAVE_SIZE];
 };

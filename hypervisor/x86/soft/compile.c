@@ -7,6 +7,7 @@
 #include "hypervisor/x86/soft/integer.h"
 
 #define ABSENT SOFT_OFFSET(zero)
+_Static_assert(ABSENT % 8 && ABSENT > 4 * 8, "is not that of a register operand, AH to BH included");
 #define ADDRESS SOFT_OFFSET(address)
 
 struct soft_op *soft_compile_op(struct soft_compile *k)
