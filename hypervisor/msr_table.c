@@ -470,6 +470,7 @@ void msr_reset(struct vcpu *vcpu)
 				MISC_ENABLE_PEBS_UNAVAILABLE;
 	vcpu->msr.mcg_cap = MCG_CAP_DEFAULT;
 	vcpu->msr.microcode = MICROCODE_VALUE;
+	vcpu->msr.hwcr = HWCR_TSC_FREQUENCY_SELECT;
 	vcpu->msr.kvm_poll_control = 1;
 	vcpu->state.tsc_offset = clock_first_tsc_offset(vcpu->vm);
 }
