@@ -144,38 +144,31 @@ static enum decode_result read_opcode(struct decode_state *state, struct decode_
 	return DECODE_OK;
 }
 
-static unsigned split_value(const struct decode_state *state, const struct decode_insn *insn,
-			    unsigned split)
+/* The values that nodes split by, 4 bits for each. */
+static uint64_t split_values(const struct decode_state *state, const struct decode_insn *insn)
 {
-	switch (split) {
-	case DECODE_SPLIT_MODE64:
-		return state->mode64;
-	case DECODE_SPLIT_PREFIX:
-		return state->prefix;
-	case DECODE_SPLIT_REG:
-		return insn->modrm >> 3 & 7;
-	case DECODE_SPLIT_MOD3:
-		return insn->modrm >= 0xc0;
-	case DECODE_SPLIT_RM:
-		return insn->modrm & 7;
-	case DECODE_SPLIT_W:
-		return insn->rex >> 3 & 1;
-	case DECODE_SPLIT_L:
-		return insn->vex_l;
-	case DECODE_SPLIT_LOCK:
-		return insn->lock;
-	default:
-		return insn->rex & REX_B;
-	}
+	uint64_t w = insn->rex >> 3 & 1;
+
+	return state->mode64 << 4 * DECODE_SPLIT_MODE64 | state->prefix << 4 * DECODE_SPLIT_PREFIX |
+	       (insn->modrm >> 3 & 7) << 4 * DECODE_SPLIT_REG |
+	       (insn->modrm >= 0xc0) << 4 * DECODE_SPLIT_MOD3 |
+	       (insn->modrm & 7) << 4 * DECODE_SPLIT_RM | w << 4 * DECODE_SPLIT_W |
+	       (uint64_t)insn->vex_l << 4 * DECODE_SPLIT_L |
+	       (uint64_t)(insn->rex & REX_B) << 4 * DECODE_SPLIT_B |
+	       (uint64_t)insn->lock << 4 * DECODE_SPLIT_LOCK;
 }
 
-static const struct decode_entry *find_entry(struct decode_state *state,
+static const struct decode_entry *find_entry(const struct decode_state *state,
 					     const struct decode_insn *insn, unsigned node)
 {
-	while (node & DECODE_NODE_SPLIT) {
-		const uint16_t *split = &decode_nodes[node & ~DECODE_NODE_SPLIT];
+	if (node & DECODE_NODE_SPLIT) {
+		uint64_t values = split_values(state, insn);
 
-		node = split[1 + split_value(state, insn, split[0])];
+		do {
+			const uint16_t *split = &decode_nodes[node & ~DECODE_NODE_SPLIT];
+
+			node = split[1 + (values >> 4 * split[0] & 7)];
+		} while (node & DECODE_NODE_SPLIT);
 	}
 	return node ? &decode_entries[node] : NULL;
 }

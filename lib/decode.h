@@ -44,42 +44,6 @@ enum decode_result {
 	DECODE_TOO_LONG, /* more than 15 bytes: #GP(0) */
 };
 
-enum decode_kind {
-	DECODE_NONE,
-	DECODE_REGISTER,
-	DECODE_MEMORY,     /* insn.memory */
-	DECODE_IMMEDIATE,  /* insn.immediate, sign-extended as the instruction does */
-	DECODE_IMMEDIATE2, /* ENTER's, EXTRQ's second: insn.immediate2 */
-	DECODE_RELATIVE,   /* a branch: immediate is added to the RIP of the next instruction */
-	DECODE_FAR,    /* ptr16:16, ptr16:32: immediate is the offset, immediate2 the selector */
-	DECODE_STRING, /* memory at seg:[RSI] or ES:[RDI] (reg: 6 or 7), of the string instructions;
-			  also at seg:[RBX + AL] of XLAT (reg 3), seg:[RDI] of MASKMOV (reg 7),
-			  seg:[RAX] of MONITOR (reg 0). The segment with an override is in
-			  insn.memory. */
-};
-
-enum decode_class {
-	DECODE_GPR,      /* of size 1: AL, CL, DL, BL, and with REX also SPL and so on */
-	DECODE_GPR_HIGH, /* AH CH DH BH as 0 to 3, size 1 */
-	DECODE_SEGMENT,
-	DECODE_CONTROL,
-	DECODE_DEBUG,
-	DECODE_X87,
-	DECODE_MMX,
-	DECODE_XMM,
-	DECODE_YMM,
-};
-
-struct decode_operand {
-	uint8_t kind;  /* enum decode_kind */
-	uint8_t class; /* enum decode_class, of a register */
-	uint8_t reg;
-	uint8_t access; /* DECODE_READ, DECODE_WRITE; of a conditional write both */
-	uint16_t size;  /* bytes; of memory what is accessed (0: none, as LEA, or no fixed size:
-			   FXSAVE) */
-	bool implicit;  /* not encoded: RAX of MUL, RCX of a shift by CL, ... */
-};
-
 #define DECODE_NO_REG 0xff
 #define DECODE_RIP 0x10 /* as a base: relative to the next instruction's address */
 

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "lib/decode_attributes.h"
+
 /* One byte, 0F, 0F38, 0F3A; then VEX's 0F, 0F38, 0F3A. */
 #define DECODE_MAPS 7
 #define DECODE_MAP_VEX 3 /* added to the number of a map for VEX */
@@ -43,40 +45,37 @@ enum decode_size_rule {
 	DECODE_RULE_FARM,
 };
 
+/* What to do for an operand, beside filling in its size and register. */
 enum decode_type {
-	DECODE_TYPE_NONE,
-	DECODE_TYPE_E,
-	DECODE_TYPE_G,
-	DECODE_TYPE_R,
-	DECODE_TYPE_Z,
-	DECODE_TYPE_C,
-	DECODE_TYPE_D,
-	DECODE_TYPE_S,
-	DECODE_TYPE_P,
-	DECODE_TYPE_Q,
-	DECODE_TYPE_V,
-	DECODE_TYPE_W,
-	DECODE_TYPE_H,
-	DECODE_TYPE_L,
-	DECODE_TYPE_B,
+	DECODE_TYPE_REGISTER,
+	DECODE_TYPE_RM, /* the same, but memory if ModRM says so */
+	DECODE_TYPE_SEGMENT,
+	DECODE_TYPE_CONTROL,
+	DECODE_TYPE_DEBUG,
+	DECODE_TYPE_STRING,
 	DECODE_TYPE_MX,
 	DECODE_TYPE_MH,
-	DECODE_TYPE_IMMEDIATE_SIGNED, /* of a byte */
-	DECODE_TYPE_IMMEDIATE,        /* b, w: unsigned; z, v: signed */
+	DECODE_TYPE_L,
+	DECODE_TYPE_IMMEDIATE_SIGNED,
+	DECODE_TYPE_IMMEDIATE_UNSIGNED,
 	DECODE_TYPE_ONE,
-	DECODE_TYPE_RELATIVE_BYTE,
 	DECODE_TYPE_RELATIVE,
 	DECODE_TYPE_FAR,
 	DECODE_TYPE_OFFSET,
-	DECODE_TYPE_STRING,
-	DECODE_TYPE_GPR, /* these five: reg */
-	DECODE_TYPE_GPR_HIGH,
-	DECODE_TYPE_SEGMENT,
-	DECODE_TYPE_ST,
-	DECODE_TYPE_XMM,
-	DECODE_TYPE_STI,
 };
 
+/* Where its register's number comes from. */
+enum decode_source {
+	DECODE_SOURCE_FIXED,
+	DECODE_SOURCE_REG,
+	DECODE_SOURCE_RM,
+	DECODE_SOURCE_OPCODE,
+	DECODE_SOURCE_VVVV,
+	DECODE_SOURCE_REG8, /* of those with eight registers */
+	DECODE_SOURCE_RM8,
+};
+
+/* Codes of sizes: fixed ones, then by what they depend on. */
 enum decode_size {
 	DECODE_SIZE_0,
 	DECODE_SIZE_B,
@@ -85,32 +84,32 @@ enum decode_size {
 	DECODE_SIZE_Q,
 	DECODE_SIZE_T,
 	DECODE_SIZE_O,
-	DECODE_SIZE_U, /* up to here fixed, in decode_fixed_size[] */
+	DECODE_SIZE_U,
 	DECODE_SIZE_V,
 	DECODE_SIZE_Z,
-	DECODE_SIZE_Y,
-	DECODE_SIZE_N,
-	DECODE_SIZE_M,
 	DECODE_SIZE_A,
 	DECODE_SIZE_P,
+	DECODE_SIZE_Y,
+	DECODE_SIZE_N,
 	DECODE_SIZE_S,
+	DECODE_SIZE_M,
 	DECODE_SIZE_X,
 	DECODE_SIZE_H,
 	DECODE_SIZE_K,
 	DECODE_SIZE_E,
+	DECODE_SIZES
 };
 
 struct decode_form_operand {
-	uint8_t type;
-	uint8_t size;
-	uint8_t access;
-	uint8_t reg;
-	uint8_t implicit;
+	struct decode_operand operand; /* as it is without size and register, and if not memory */
+	uint8_t type, size, source;
 };
 
 struct decode_form {
-	uint8_t count;
 	struct decode_form_operand operand[6];
+	uint8_t count;
+	bool memory; /* if ModRM.mod is not 3 */
+	bool vector; /* ... with a vector of indices */
 };
 
 struct decode_flags {

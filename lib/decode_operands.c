@@ -10,61 +10,94 @@
 #define REG_SP 4
 #define REG_BP 5
 
-static const uint8_t fixed_sizes[] = {
-	[DECODE_SIZE_0] = 0, [DECODE_SIZE_B] = 1,  [DECODE_SIZE_W] = 2,  [DECODE_SIZE_D] = 4,
-	[DECODE_SIZE_Q] = 8, [DECODE_SIZE_T] = 10, [DECODE_SIZE_O] = 16, [DECODE_SIZE_U] = 32,
+/*
+ * Sizes are looked up: each code by the one thing that it depends on, as a number from 0 to 3.  All
+ * those numbers stand in one word, a byte each.
+ */
+enum size_by {
+	BY_NOTHING,
+	BY_OPERAND_SIZE, /* its logarithm */
+	BY_ADDRESS_SIZE, /* its logarithm */
+	BY_W,            /* in 64-bit mode */
+	BY_MODE64,
+	BY_L,
 };
 
-static unsigned size_of(const struct decode_insn *insn, unsigned size)
-{
-	unsigned vector = 16u << insn->vex_l;
-	bool mode64 = insn->mode == DECODE_64;
+static const struct {
+	uint8_t by, size[4];
+} sizes[DECODE_SIZES] = {
+	[DECODE_SIZE_0] = {BY_NOTHING, {0}},
+	[DECODE_SIZE_B] = {BY_NOTHING, {1}},
+	[DECODE_SIZE_W] = {BY_NOTHING, {2}},
+	[DECODE_SIZE_D] = {BY_NOTHING, {4}},
+	[DECODE_SIZE_Q] = {BY_NOTHING, {8}},
+	[DECODE_SIZE_T] = {BY_NOTHING, {10}},
+	[DECODE_SIZE_O] = {BY_NOTHING, {16}},
+	[DECODE_SIZE_U] = {BY_NOTHING, {32}},
+	[DECODE_SIZE_V] = {BY_OPERAND_SIZE, {1, 2, 4, 8}},
+	[DECODE_SIZE_Z] = {BY_OPERAND_SIZE, {1, 2, 4, 4}},
+	[DECODE_SIZE_A] = {BY_OPERAND_SIZE, {2, 4, 8, 16}},
+	[DECODE_SIZE_P] = {BY_OPERAND_SIZE, {3, 4, 6, 10}},
+	[DECODE_SIZE_M] = {BY_ADDRESS_SIZE, {1, 2, 4, 8}},
+	[DECODE_SIZE_Y] = {BY_W, {4, 8}},
+	[DECODE_SIZE_N] = {BY_MODE64, {4, 8}},
+	[DECODE_SIZE_S] = {BY_MODE64, {6, 10}},
+	[DECODE_SIZE_X] = {BY_L, {16, 32}},
+	[DECODE_SIZE_H] = {BY_L, {8, 16}},
+	[DECODE_SIZE_K] = {BY_L, {4, 8}},
+	[DECODE_SIZE_E] = {BY_L, {2, 4}},
+};
 
-	if (size <= DECODE_SIZE_U)
-		return fixed_sizes[size];
-	switch (size) {
-	case DECODE_SIZE_V:
-		return insn->operand_size;
-	case DECODE_SIZE_Z:
-		return insn->operand_size == 8 ? 4 : insn->operand_size;
-	case DECODE_SIZE_Y:
-		return insn->rex & 8 && mode64 ? 8 : 4;
-	case DECODE_SIZE_N:
-		return mode64 ? 8 : 4;
-	case DECODE_SIZE_M:
-		return insn->address_size;
-	case DECODE_SIZE_A:
-		return insn->operand_size * 2;
-	case DECODE_SIZE_P:
-		return insn->operand_size + 2;
-	case DECODE_SIZE_S:
-		return mode64 ? 10 : 6;
-	case DECODE_SIZE_X:
-		return vector;
-	case DECODE_SIZE_H:
-		return vector / 2;
-	case DECODE_SIZE_K:
-		return vector / 4;
-	default:
-		return vector / 8;
-	}
+#define SHIFT(by) (8 * (by))
+
+static uint64_t size_selectors(const struct decode_state *state, const struct decode_insn *insn)
+{
+	/* By size: 1, 2, 4, 8 */
+	static const uint8_t logarithm[9] = {[2] = 1, [4] = 2, [8] = 3};
+	uint64_t w = insn->rex >> 3 & state->mode64;
+
+	return logarithm[insn->operand_size] << SHIFT(BY_OPERAND_SIZE) |
+	       logarithm[insn->address_size] << SHIFT(BY_ADDRESS_SIZE) | w << SHIFT(BY_W) |
+	       (uint64_t)state->mode64 << SHIFT(BY_MODE64) | (uint64_t)insn->vex_l << SHIFT(BY_L);
 }
 
-/* A little-endian number of count bytes, sign-extended. */
+/* The numbers of registers, a byte for each source. */
+static uint64_t register_numbers(const struct decode_state *state, const struct decode_insn *insn)
+{
+	uint64_t numbers = 0;
+
+	if (insn->has_modrm) {
+		uint64_t reg = insn->modrm >> 3 & 7, rm = insn->modrm & 7;
+
+		numbers = reg << SHIFT(DECODE_SOURCE_REG) | reg << SHIFT(DECODE_SOURCE_REG8) |
+			  rm << SHIFT(DECODE_SOURCE_RM) | rm << SHIFT(DECODE_SOURCE_RM8);
+	}
+	numbers |= (uint64_t)(insn->opcode & 7) << SHIFT(DECODE_SOURCE_OPCODE);
+	if (insn->rex) {
+		uint64_t r = (insn->rex & 4) << 1, b = (insn->rex & 1) << 3;
+		uint64_t vvvv = insn->vex_vvvv & (state->mode64 ? 15 : 7);
+
+		numbers |= r << SHIFT(DECODE_SOURCE_REG) | b << SHIFT(DECODE_SOURCE_RM) |
+			   b << SHIFT(DECODE_SOURCE_OPCODE) | vvvv << SHIFT(DECODE_SOURCE_VVVV);
+	}
+	return numbers;
+}
+
+/* A little-endian number of count bytes (at least 1), sign-extended. */
 static bool read_number(struct decode_state *state, unsigned count, int64_t *number)
 {
 	const uint8_t *bytes = state->bytes + state->at;
-	uint64_t value = 0;
-	unsigned i;
+	uint64_t value;
 
 	if ((unsigned)(state->limit - state->at) < count) {
 		state->at = state->limit;
 		return false;
 	}
-	for (i = 0; i < count; i++)
-		value |= (uint64_t)bytes[i] << 8 * i;
 	state->at += count;
-	*number = (int64_t)(value << (64 - 8 * count)) >> (64 - 8 * count);
+	value = (uint64_t)(int8_t)bytes[--count];
+	while (count)
+		value = value << 8 | bytes[--count];
+	*number = (int64_t)value;
 	return true;
 }
 
@@ -148,10 +181,9 @@ static enum decode_result decode_memory(struct decode_state *state, struct decod
 }
 
 static enum decode_result decode_immediate(struct decode_state *state, struct decode_insn *insn,
-					   struct decode_operand *operand, bool byte,
+					   struct decode_operand *operand, unsigned size,
 					   bool is_signed)
 {
-	unsigned size = byte ? 1 : operand->size;
 	int64_t value;
 
 	if (!insn->immediate_at)
@@ -184,46 +216,26 @@ static enum decode_result decode_far(struct decode_state *state, struct decode_i
 	return DECODE_OK;
 }
 
-static void set_register(struct decode_operand *operand, unsigned class, unsigned reg)
+/* Not all segment, control and debug registers exist. */
+static enum decode_result check_system(const struct decode_insn *insn,
+				       struct decode_operand *operand, unsigned type)
 {
-	operand->kind = DECODE_REGISTER;
-	operand->class = class;
-	operand->reg = reg;
-}
-
-static void set_general(const struct decode_insn *insn, struct decode_operand *operand,
-			unsigned reg)
-{
-	if (operand->size == 1 && reg >= 4 && !insn->rex)
-		set_register(operand, DECODE_GPR_HIGH, reg - 4);
-	else
-		set_register(operand, DECODE_GPR, reg);
-}
-
-static void set_vector(struct decode_operand *operand, unsigned reg)
-{
-	set_register(operand, operand->size == 32 ? DECODE_YMM : DECODE_XMM, reg);
-}
-
-/* ModRM.reg as a segment, control or debug register; not all of them exist. */
-static enum decode_result set_system(struct decode_operand *operand, unsigned type, unsigned reg,
-				     bool lock)
-{
-	if (type == DECODE_TYPE_S) {
-		reg &= 7;
-		set_register(operand, DECODE_SEGMENT, reg);
-		if (reg > 5 || (reg == SEGMENT_CS && operand->access & DECODE_WRITE))
+	switch (type) {
+	case DECODE_TYPE_SEGMENT:
+		if (operand->reg > 5 ||
+		    (operand->reg == SEGMENT_CS && operand->access & DECODE_WRITE))
 			return DECODE_INVALID;
-	} else if (type == DECODE_TYPE_C) {
-		if (lock)
-			reg |= 8;
-		set_register(operand, DECODE_CONTROL, reg);
-		if (reg > 8 || !(1 << reg & 0x11d))
+		break;
+	case DECODE_TYPE_CONTROL:
+		if (insn->lock)
+			operand->reg |= 8;
+		if (operand->reg > 8 || !(1 << operand->reg & 0x11d))
 			return DECODE_INVALID;
-	} else {
-		set_register(operand, DECODE_DEBUG, reg);
-		if (reg > 7)
+		break;
+	default:
+		if (operand->reg > 7)
 			return DECODE_INVALID;
+		break;
 	}
 	return DECODE_OK;
 }
@@ -237,151 +249,60 @@ static bool gather_distinct(const struct decode_insn *insn)
 	return destination != index && destination != mask && index != mask;
 }
 
-static enum decode_result decode_operand(struct decode_state *state, struct decode_insn *insn,
-					 const struct decode_form_operand *form,
-					 struct decode_operand *operand)
+/* Operands that are more than a register or memory at ModRM. */
+static enum decode_result decode_special(struct decode_state *state, struct decode_insn *insn,
+					 unsigned type, struct decode_operand *operand)
 {
-	unsigned reg = (insn->modrm >> 3 & 7) | (insn->rex & 4) << 1;
-	unsigned rm = (insn->modrm & 7) | (insn->rex & 1) << 3;
-	unsigned vvvv = insn->vex_vvvv & (state->mode64 ? 15 : 7);
-	bool memory = insn->modrm < 0xc0;
 	enum decode_result result = DECODE_OK;
 
-	operand->size = size_of(insn, form->size);
-	operand->access = form->access;
-	operand->implicit = form->implicit;
-	switch (form->type) {
-	case DECODE_TYPE_E:
-		if (memory)
-			operand->kind = DECODE_MEMORY;
-		else
-			set_general(insn, operand, rm);
-		break;
-	case DECODE_TYPE_G:
-		set_general(insn, operand, reg);
-		break;
-	case DECODE_TYPE_R:
-		set_general(insn, operand, rm);
-		break;
-	case DECODE_TYPE_Z:
-		set_general(insn, operand, (insn->opcode & 7) | (insn->rex & 1) << 3);
-		break;
-	case DECODE_TYPE_C:
-	case DECODE_TYPE_D:
-	case DECODE_TYPE_S:
-		result = set_system(operand, form->type, reg, insn->lock);
-		break;
-	case DECODE_TYPE_P:
-		set_register(operand, DECODE_MMX, reg & 7);
-		break;
-	case DECODE_TYPE_Q:
-		if (memory)
-			operand->kind = DECODE_MEMORY;
-		else
-			set_register(operand, DECODE_MMX, rm & 7);
-		break;
-	case DECODE_TYPE_V:
-		set_vector(operand, reg);
-		break;
-	case DECODE_TYPE_W:
-		if (memory)
-			operand->kind = DECODE_MEMORY;
-		else
-			set_vector(operand, rm);
-		break;
-	case DECODE_TYPE_H:
-		set_vector(operand, vvvv);
-		break;
-	case DECODE_TYPE_B:
-		set_general(insn, operand, vvvv);
-		break;
-	case DECODE_TYPE_L:
-		result = decode_immediate(state, insn, operand, true, false);
-		set_vector(operand, insn->immediate >> 4 & (state->mode64 ? 15 : 7));
-		break;
+	switch (type) {
 	case DECODE_TYPE_MX:
 	case DECODE_TYPE_MH:
-		operand->kind = DECODE_MEMORY;
 		insn->memory.index_class =
-			insn->vex_l && form->type == DECODE_TYPE_MX ? DECODE_YMM : DECODE_XMM;
-		if (!gather_distinct(insn))
-			result = DECODE_INVALID;
-		break;
+			insn->vex_l && type == DECODE_TYPE_MX ? DECODE_YMM : DECODE_XMM;
+		return gather_distinct(insn) ? DECODE_OK : DECODE_INVALID;
+	case DECODE_TYPE_L:
+		result = decode_immediate(state, insn, operand, 1, false);
+		operand->kind = DECODE_REGISTER;
+		operand->reg = insn->immediate >> 4 & (state->mode64 ? 15 : 7);
+		return result;
 	case DECODE_TYPE_IMMEDIATE_SIGNED:
-		result = decode_immediate(state, insn, operand, true, true);
-		break;
-	case DECODE_TYPE_IMMEDIATE:
-		result = decode_immediate(state, insn, operand, false,
-					  operand->size > 2 || form->size == DECODE_SIZE_V ||
-						  form->size == DECODE_SIZE_Z);
-		break;
+		return decode_immediate(state, insn, operand, operand->size, true);
+	case DECODE_TYPE_IMMEDIATE_UNSIGNED:
+		return decode_immediate(state, insn, operand, operand->size, false);
 	case DECODE_TYPE_ONE:
-		operand->kind = DECODE_IMMEDIATE;
 		insn->immediate = 1;
-		break;
-	case DECODE_TYPE_RELATIVE_BYTE:
+		return DECODE_OK;
 	case DECODE_TYPE_RELATIVE:
-		result = decode_immediate(state, insn, operand,
-					  form->type == DECODE_TYPE_RELATIVE_BYTE, true);
+		result = decode_immediate(state, insn, operand, operand->size, true);
 		operand->kind = DECODE_RELATIVE;
-		break;
+		return result;
 	case DECODE_TYPE_FAR:
-		operand->kind = DECODE_FAR;
-		result = decode_far(state, insn);
-		break;
+		return decode_far(state, insn);
 	case DECODE_TYPE_OFFSET:
-		operand->kind = DECODE_MEMORY;
-		if (!read_displacement(state, insn, insn->address_size))
-			result = decode_ended(state);
-		break;
+		return read_displacement(state, insn, insn->address_size) ? DECODE_OK
+									  : decode_ended(state);
 	case DECODE_TYPE_STRING:
-		operand->kind = DECODE_STRING;
-		operand->class = DECODE_GPR;
-		operand->reg = form->reg;
-		break;
-	case DECODE_TYPE_GPR:
-		set_register(operand, DECODE_GPR, form->reg);
-		break;
-	case DECODE_TYPE_GPR_HIGH:
-		set_register(operand, DECODE_GPR_HIGH, form->reg);
-		break;
-	case DECODE_TYPE_SEGMENT:
-		set_register(operand, DECODE_SEGMENT, form->reg);
-		break;
-	case DECODE_TYPE_ST:
-		set_register(operand, DECODE_X87, form->reg);
-		break;
-	case DECODE_TYPE_XMM:
-		set_register(operand, DECODE_XMM, form->reg);
-		break;
-	case DECODE_TYPE_STI:
-		set_register(operand, DECODE_X87, insn->modrm & 7);
-		break;
+		return DECODE_OK;
+	default:
+		return check_system(insn, operand, type);
 	}
-	return result;
-}
-
-/* Of MOV to and from control and debug registers ModRM.mod says nothing: there is no memory. */
-static bool names_memory(const struct decode_form *form, const struct decode_insn *insn)
-{
-	return insn->has_modrm && insn->modrm < 0xc0 && form->operand[0].type != DECODE_TYPE_R &&
-	       form->operand[1].type != DECODE_TYPE_R;
 }
 
 enum decode_result decode_operands(struct decode_state *state, const struct decode_form *form,
 				   struct decode_insn *insn)
 {
-	enum decode_result result = DECODE_OK;
+	uint64_t selectors = size_selectors(state, insn), numbers = register_numbers(state, insn);
+	bool memory = form->memory && insn->modrm < 0xc0;
+	enum decode_result result;
 	unsigned i;
 
 	insn->memory.base = DECODE_NO_REG;
 	insn->memory.index = DECODE_NO_REG;
 	insn->memory.scale = 1;
 	insn->memory.segment = SEGMENT_DS;
-	if (names_memory(form, insn)) {
-		result = decode_memory(state, insn,
-				       form->operand[1].type == DECODE_TYPE_MX ||
-					       form->operand[1].type == DECODE_TYPE_MH);
+	if (memory) {
+		result = decode_memory(state, insn, form->vector);
 		if (result != DECODE_OK)
 			return result;
 	}
@@ -389,9 +310,30 @@ enum decode_result decode_operands(struct decode_state *state, const struct deco
 		insn->memory.segment = insn->segment_override;
 	insn->operand_count = form->count;
 	for (i = 0; i < form->count; i++) {
-		result = decode_operand(state, insn, &form->operand[i], &insn->operand[i]);
-		if (result != DECODE_OK)
-			return result;
+		const struct decode_form_operand *from = &form->operand[i];
+		struct decode_operand *operand = &insn->operand[i];
+		unsigned size =
+			sizes[from->size].size[selectors >> SHIFT(sizes[from->size].by) & 3];
+
+		*operand = from->operand;
+		operand->size = size;
+		if (memory && from->type == DECODE_TYPE_RM) {
+			operand->kind = DECODE_MEMORY;
+			operand->class = 0;
+			continue;
+		}
+		operand->reg += numbers >> SHIFT(from->source) & 15;
+		operand->class += size == 32; /* XMM to YMM */
+		if (size == 1 && from->source != DECODE_SOURCE_FIXED && operand->reg >= 4 &&
+		    !insn->rex) {
+			operand->class = DECODE_GPR_HIGH;
+			operand->reg -= 4;
+		}
+		if (from->type > DECODE_TYPE_RM) {
+			result = decode_special(state, insn, from->type, operand);
+			if (result != DECODE_OK)
+				return result;
+		}
 	}
 	return DECODE_OK;
 }

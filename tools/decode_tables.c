@@ -167,7 +167,7 @@ static unsigned read_encoding(struct line *line, char *text)
 
 static unsigned read_size(const char *text)
 {
-	static const char sizes[] = "0bwdqtouvzynmapsxhke";
+	static const char sizes[] = "0bwdqtouvzapynsmxhke";
 	const char *at = *text ? strchr(sizes, *text) : NULL;
 
 	if (!at || text[1])
@@ -175,45 +175,46 @@ static unsigned read_size(const char *text)
 	return (unsigned)(at - sizes);
 }
 
+static void set(struct decode_form_operand *operand, unsigned kind, unsigned class, unsigned type,
+		unsigned source)
+{
+	operand->operand.kind = kind;
+	operand->operand.class = class;
+	operand->type = type;
+	operand->source = source;
+}
+
 static bool read_fixed(const char *name, struct decode_form_operand *operand)
 {
 	static const struct {
 		const char *name;
-		uint8_t type, size, reg;
+		uint8_t class, size, reg;
 	} fixed[] = {
-		{"AL", DECODE_TYPE_GPR, DECODE_SIZE_B, 0},
-		{"CL", DECODE_TYPE_GPR, DECODE_SIZE_B, 1},
-		{"AH", DECODE_TYPE_GPR_HIGH, DECODE_SIZE_B, 0},
-		{"RCX", DECODE_TYPE_GPR, DECODE_SIZE_Q, 1},
-		{"R11", DECODE_TYPE_GPR, DECODE_SIZE_Q, 11},
-		{"ES", DECODE_TYPE_SEGMENT, DECODE_SIZE_W, 0},
-		{"CS", DECODE_TYPE_SEGMENT, DECODE_SIZE_W, 1},
-		{"SS", DECODE_TYPE_SEGMENT, DECODE_SIZE_W, 2},
-		{"DS", DECODE_TYPE_SEGMENT, DECODE_SIZE_W, 3},
-		{"FS", DECODE_TYPE_SEGMENT, DECODE_SIZE_W, 4},
-		{"GS", DECODE_TYPE_SEGMENT, DECODE_SIZE_W, 5},
-		{"ST0", DECODE_TYPE_ST, DECODE_SIZE_T, 0},
-		{"STi", DECODE_TYPE_STI, DECODE_SIZE_T, 0},
-		{"XMM0", DECODE_TYPE_XMM, DECODE_SIZE_O, 0},
-		{"1", DECODE_TYPE_ONE, DECODE_SIZE_B, 0},
+		{"AL", DECODE_GPR, DECODE_SIZE_B, 0},      {"CL", DECODE_GPR, DECODE_SIZE_B, 1},
+		{"AH", DECODE_GPR_HIGH, DECODE_SIZE_B, 0}, {"RCX", DECODE_GPR, DECODE_SIZE_Q, 1},
+		{"R11", DECODE_GPR, DECODE_SIZE_Q, 11},    {"ES", DECODE_SEGMENT, DECODE_SIZE_W, 0},
+		{"CS", DECODE_SEGMENT, DECODE_SIZE_W, 1},  {"SS", DECODE_SEGMENT, DECODE_SIZE_W, 2},
+		{"DS", DECODE_SEGMENT, DECODE_SIZE_W, 3},  {"FS", DECODE_SEGMENT, DECODE_SIZE_W, 4},
+		{"GS", DECODE_SEGMENT, DECODE_SIZE_W, 5},  {"ST0", DECODE_X87, DECODE_SIZE_T, 0},
+		{"XMM0", DECODE_XMM, DECODE_SIZE_O, 0},
 	};
 	static const char *const wide[] = {"AX", "CX", "DX", "BX"};
 	static const char prefixes[] = "Erzany", sizes[] = "dvzmny";
 	const char *at;
 	unsigned i;
 
+	set(operand, DECODE_REGISTER, DECODE_GPR, DECODE_TYPE_REGISTER, DECODE_SOURCE_FIXED);
 	for (i = 0; i < COUNT(fixed); i++)
 		if (!strcmp(name, fixed[i].name)) {
-			operand->type = fixed[i].type;
+			operand->operand.class = fixed[i].class;
+			operand->operand.reg = fixed[i].reg;
 			operand->size = fixed[i].size;
-			operand->reg = fixed[i].reg;
 			return true;
 		}
 	for (i = 0; i < COUNT(wide); i++) {
 		if (strlen(name) > 3 || strcmp(name + strlen(name) - 2, wide[i]))
 			continue;
-		operand->type = DECODE_TYPE_GPR;
-		operand->reg = i;
+		operand->operand.reg = i;
 		operand->size = DECODE_SIZE_W;
 		if (name[2]) {
 			at = strchr(prefixes, *name);
@@ -226,83 +227,124 @@ static bool read_fixed(const char *name, struct decode_form_operand *operand)
 	return false;
 }
 
-struct letter {
-	char letter;
-	uint8_t type;
-	uint8_t mod3; /* its mask of DECODE_SPLIT_MOD3, 0: none */
-	bool modrm;
-};
+/* Those whose name is not a letter and a size. */
+static bool read_special(struct line *line, const char *token, struct decode_form_operand *operand)
+{
+	static const char strings[] = "XYTK";
+	static const uint8_t string_reg[] = {6, 7, 3, 7};
+	const char *at = strchr(strings, *token);
 
-static const struct letter letters[] = {
-	{'E', DECODE_TYPE_E, 0, true},         {'G', DECODE_TYPE_G, 0, true},
-	{'M', DECODE_TYPE_E, 1, true},         {'R', DECODE_TYPE_R, 0, true},
-	{'Z', DECODE_TYPE_Z, 0, false},        {'C', DECODE_TYPE_C, 0, true},
-	{'D', DECODE_TYPE_D, 0, true},         {'S', DECODE_TYPE_S, 0, true},
-	{'P', DECODE_TYPE_P, 0, true},         {'Q', DECODE_TYPE_Q, 0, true},
-	{'N', DECODE_TYPE_Q, 2, true},         {'V', DECODE_TYPE_V, 0, true},
-	{'W', DECODE_TYPE_W, 0, true},         {'U', DECODE_TYPE_W, 2, true},
-	{'H', DECODE_TYPE_H, 0, true},         {'L', DECODE_TYPE_L, 0, true},
-	{'B', DECODE_TYPE_B, 0, true},         {'I', DECODE_TYPE_IMMEDIATE, 0, false},
-	{'A', DECODE_TYPE_FAR, 0, false},      {'O', DECODE_TYPE_OFFSET, 0, false},
-	{'J', DECODE_TYPE_RELATIVE, 0, false},
+	if (at) {
+		set(operand, DECODE_STRING, DECODE_GPR, DECODE_TYPE_STRING, DECODE_SOURCE_FIXED);
+		operand->operand.reg = string_reg[at - strings];
+		operand->size = read_size(token + 1);
+		if (*token == 'K' && operand->size == DECODE_SIZE_0)
+			operand->operand.reg = 0; /* MONITOR's */
+		return true;
+	}
+	if (!strcmp(token, "STi")) {
+		set(operand, DECODE_REGISTER, DECODE_X87, DECODE_TYPE_REGISTER, DECODE_SOURCE_RM8);
+		operand->size = DECODE_SIZE_T;
+		line->modrm = true;
+		return true;
+	}
+	operand->size = DECODE_SIZE_B;
+	if (!strcmp(token, "1")) {
+		set(operand, DECODE_IMMEDIATE, 0, DECODE_TYPE_ONE, 0);
+		return true;
+	}
+	if (!strcmp(token, "Is")) {
+		set(operand, DECODE_IMMEDIATE, 0, DECODE_TYPE_IMMEDIATE_SIGNED, 0);
+		return true;
+	}
+	if (!strcmp(token, "Js")) {
+		set(operand, DECODE_RELATIVE, 0, DECODE_TYPE_RELATIVE, 0);
+		return true;
+	}
+	if (!strncmp(token, "MX", 2) || !strncmp(token, "MH", 2)) {
+		set(operand, DECODE_MEMORY, 0, token[1] == 'X' ? DECODE_TYPE_MX : DECODE_TYPE_MH,
+		    0);
+		operand->size = read_size(token + 2);
+		line->mask[DECODE_SPLIT_MOD3] = 1;
+		line->modrm = true;
+		return true;
+	}
+	return false;
+}
+
+static const struct letter {
+	char letter;
+	uint8_t kind, class, type, source;
+	uint8_t mod3; /* its mask of DECODE_SPLIT_MOD3, 0: none */
+} letters[] = {
+	{'E', DECODE_REGISTER, DECODE_GPR, DECODE_TYPE_RM, DECODE_SOURCE_RM, 0},
+	{'M', DECODE_REGISTER, DECODE_GPR, DECODE_TYPE_RM, DECODE_SOURCE_RM, 1},
+	{'G', DECODE_REGISTER, DECODE_GPR, DECODE_TYPE_REGISTER, DECODE_SOURCE_REG, 0},
+	{'R', DECODE_REGISTER, DECODE_GPR, DECODE_TYPE_REGISTER, DECODE_SOURCE_RM, 0},
+	{'Z', DECODE_REGISTER, DECODE_GPR, DECODE_TYPE_REGISTER, DECODE_SOURCE_OPCODE, 0},
+	{'B', DECODE_REGISTER, DECODE_GPR, DECODE_TYPE_REGISTER, DECODE_SOURCE_VVVV, 0},
+	{'C', DECODE_REGISTER, DECODE_CONTROL, DECODE_TYPE_CONTROL, DECODE_SOURCE_REG, 0},
+	{'D', DECODE_REGISTER, DECODE_DEBUG, DECODE_TYPE_DEBUG, DECODE_SOURCE_REG, 0},
+	{'S', DECODE_REGISTER, DECODE_SEGMENT, DECODE_TYPE_SEGMENT, DECODE_SOURCE_REG8, 0},
+	{'P', DECODE_REGISTER, DECODE_MMX, DECODE_TYPE_REGISTER, DECODE_SOURCE_REG8, 0},
+	{'Q', DECODE_REGISTER, DECODE_MMX, DECODE_TYPE_RM, DECODE_SOURCE_RM8, 0},
+	{'N', DECODE_REGISTER, DECODE_MMX, DECODE_TYPE_RM, DECODE_SOURCE_RM8, 2},
+	{'V', DECODE_REGISTER, DECODE_XMM, DECODE_TYPE_REGISTER, DECODE_SOURCE_REG, 0},
+	{'W', DECODE_REGISTER, DECODE_XMM, DECODE_TYPE_RM, DECODE_SOURCE_RM, 0},
+	{'U', DECODE_REGISTER, DECODE_XMM, DECODE_TYPE_RM, DECODE_SOURCE_RM, 2},
+	{'H', DECODE_REGISTER, DECODE_XMM, DECODE_TYPE_REGISTER, DECODE_SOURCE_VVVV, 0},
+	{'L', DECODE_REGISTER, DECODE_XMM, DECODE_TYPE_L, DECODE_SOURCE_FIXED, 0},
+	{'I', DECODE_IMMEDIATE, 0, DECODE_TYPE_IMMEDIATE_UNSIGNED, 0, 0},
+	{'J', DECODE_RELATIVE, 0, DECODE_TYPE_RELATIVE, 0, 0},
+	{'A', DECODE_FAR, 0, DECODE_TYPE_FAR, 0, 0},
+	{'O', DECODE_MEMORY, 0, DECODE_TYPE_OFFSET, 0, 0},
 };
 
 static void read_operand(struct line *line, const char *token, bool implicit,
 			 struct decode_form_operand *operand)
 {
-	static const char strings[] = "XYTK";
-	static const uint8_t string_reg[] = {6, 7, 3, 7};
-	const char *at;
 	unsigned i;
 
 	memset(operand, 0, sizeof(*operand));
-	operand->implicit = implicit;
-	operand->access = DECODE_READ;
+	operand->operand.implicit = implicit;
+	operand->operand.access = DECODE_READ;
 	if (*token == '=')
-		operand->access = DECODE_WRITE;
+		operand->operand.access = DECODE_WRITE;
 	else if (*token == '+')
-		operand->access = DECODE_READ | DECODE_WRITE;
+		operand->operand.access = DECODE_READ | DECODE_WRITE;
 	else if (*token == '~')
-		operand->access = 0;
+		operand->operand.access = 0;
 	if (strchr("=+~", *token))
 		token++;
-	if (read_fixed(token, operand)) {
-		if (operand->type == DECODE_TYPE_STI)
-			line->modrm = true;
+	if (read_fixed(token, operand) || read_special(line, token, operand))
 		return;
-	}
-	if (!strcmp(token, "Is") || !strcmp(token, "Js")) {
-		operand->type =
-			*token == 'I' ? DECODE_TYPE_IMMEDIATE_SIGNED : DECODE_TYPE_RELATIVE_BYTE;
-		operand->size = DECODE_SIZE_B;
-		return;
-	}
-	if (!strncmp(token, "MX", 2) || !strncmp(token, "MH", 2)) {
-		operand->type = token[1] == 'X' ? DECODE_TYPE_MX : DECODE_TYPE_MH;
-		operand->size = read_size(token + 2);
-		line->mask[DECODE_SPLIT_MOD3] = 1;
-		line->modrm = true;
-		return;
-	}
-	at = strchr(strings, *token);
-	if (at && *at) {
-		operand->type = DECODE_TYPE_STRING;
-		operand->reg = string_reg[at - strings];
-		operand->size = read_size(token + 1);
-		if (*token == 'K' && operand->size == DECODE_SIZE_0)
-			operand->reg = 0; /* MONITOR's */
-		return;
-	}
 	for (i = 0; i < COUNT(letters); i++)
 		if (*token == letters[i].letter)
 			break;
 	if (i == COUNT(letters))
 		fail("unknown operand", token);
-	operand->type = letters[i].type;
+	set(operand, letters[i].kind, letters[i].class, letters[i].type, letters[i].source);
 	operand->size = read_size(token + 1);
+	if (operand->type == DECODE_TYPE_IMMEDIATE_UNSIGNED && operand->size >= DECODE_SIZE_V)
+		operand->type = DECODE_TYPE_IMMEDIATE_SIGNED;
 	if (letters[i].mod3)
 		line->mask[DECODE_SPLIT_MOD3] = letters[i].mod3;
-	line->modrm |= letters[i].modrm;
+	line->modrm |= letters[i].kind == DECODE_REGISTER && *token != 'Z';
+}
+
+/* Of MOV to and from control and debug registers ModRM.mod says nothing: there is no memory. */
+static void finish_form(const struct line *line, struct decode_form *form)
+{
+	unsigned i, type;
+
+	form->memory = line->modrm;
+	for (i = 0; i < form->count; i++) {
+		type = form->operand[i].type;
+		if (type == DECODE_TYPE_CONTROL || type == DECODE_TYPE_DEBUG)
+			form->memory = false;
+		if (type == DECODE_TYPE_MX || type == DECODE_TYPE_MH)
+			form->vector = true;
+	}
 }
 
 static void read_operands(struct line *line, char *text, struct decode_form *form)
@@ -320,6 +362,7 @@ static void read_operands(struct line *line, char *text, struct decode_form *for
 			read_operand(line, token, implicit, &form->operand[form->count++]);
 		}
 	}
+	finish_form(line, form);
 }
 
 static void read_flags(const char *text, struct decode_flags *set)
@@ -446,7 +489,7 @@ static void add(const struct line *from, const struct decode_form *form, const s
 {
 	struct line line = *from;
 	bool vex = line.map > DECODE_MAP_VEX;
-	unsigned i, type;
+	unsigned i, opcode;
 
 	line.number = number;
 	line.entry.feature = *feature ? name_number(&features, feature) : 0;
@@ -456,18 +499,19 @@ static void add(const struct line *from, const struct decode_form *form, const s
 	if (vex)
 		line.entry.attributes |= DECODE_PROTECTED_ONLY;
 	for (i = 0; i < form->count; i++) {
-		type = form->operand[i].type;
-		if (type == DECODE_TYPE_P || type == DECODE_TYPE_Q)
+		const struct decode_form_operand *operand = &form->operand[i];
+		bool wide = operand->size == DECODE_SIZE_X || operand->size == DECODE_SIZE_O;
+
+		if (operand->operand.implicit)
+			continue;
+		if (operand->operand.class == DECODE_MMX)
 			line.entry.attributes |= DECODE_MMX_INSN;
-		if (type == DECODE_TYPE_V || type == DECODE_TYPE_W || type == DECODE_TYPE_H)
+		if (operand->operand.class == DECODE_XMM)
 			line.entry.attributes |= vex ? DECODE_AVX_INSN : DECODE_SSE_INSN;
-		if (type == DECODE_TYPE_H || type == DECODE_TYPE_B)
+		if (operand->source == DECODE_SOURCE_VVVV)
 			line.entry.attributes |= DECODE_ENTRY_VVVV;
-		if (!vex && !said->unaligned && form->operand[i].size == DECODE_SIZE_X &&
-		    (type == DECODE_TYPE_W || type == DECODE_TYPE_E))
-			line.entry.attributes |= DECODE_ALIGNED;
-		if (!vex && !said->unaligned && form->operand[i].size == DECODE_SIZE_O &&
-		    type == DECODE_TYPE_W)
+		if (!vex && !said->unaligned && operand->type == DECODE_TYPE_RM && wide &&
+		    (operand->operand.class == DECODE_XMM || operand->size == DECODE_SIZE_X))
 			line.entry.attributes |= DECODE_ALIGNED;
 	}
 	if (vex && (line.entry.attributes & DECODE_SSE_INSN))
@@ -483,13 +527,13 @@ static void add(const struct line *from, const struct decode_form *form, const s
 		form_count++;
 	line.entry.form = i;
 
-	for (type = 0; type < count; type++) {
+	for (opcode = 0; opcode < count; opcode++) {
 		static const char *const condition[] = {"rO", "rC", "rZ",  "rZC",
 							"rS", "rP", "rOS", "rOSZ"};
 		struct decode_flags these = *set;
 
 		if (line.entry.attributes & DECODE_CONDITIONAL)
-			read_flags(condition[type / 2], &these);
+			read_flags(condition[opcode / 2], &these);
 		for (i = 0; i < flags_count; i++)
 			if (!memcmp(&flags[i], &these, sizeof(these)))
 				break;
@@ -510,7 +554,8 @@ static void drop_vvvv(struct decode_form *form)
 	unsigned i;
 
 	for (i = 0; i < form->count; i++)
-		if (form->operand[i].type == DECODE_TYPE_H)
+		if (form->operand[i].operand.class == DECODE_XMM &&
+		    form->operand[i].source == DECODE_SOURCE_VVVV)
 			break;
 	if (i == form->count)
 		return;
@@ -518,7 +563,7 @@ static void drop_vvvv(struct decode_form *form)
 	memmove(&form->operand[i], &form->operand[i + 1],
 		(form->count - i) * sizeof(form->operand[0]));
 	memset(&form->operand[form->count], 0, sizeof(form->operand[0]));
-	form->operand[0].access = DECODE_READ | DECODE_WRITE;
+	form->operand[0].operand.access = DECODE_READ | DECODE_WRITE;
 }
 
 static void read_line(char *text)
@@ -708,14 +753,16 @@ static void print_data(FILE *out)
 	}
 	fprintf(out, "};\n\nstatic const struct decode_form decode_forms[%u] = {\n", form_count);
 	for (i = 0; i < form_count; i++) {
-		fprintf(out, "\t{%u, {", forms[i].count);
+		fprintf(out, "\t{{");
 		for (j = 0; j < COUNT(forms[i].operand); j++) {
 			const struct decode_form_operand *operand = &forms[i].operand[j];
+			const struct decode_operand *is = &operand->operand;
 
-			fprintf(out, "{%u, %u, %u, %u, %u}, ", operand->type, operand->size,
-				operand->access, operand->reg, operand->implicit);
+			fprintf(out, "{{%u, %u, %u, %u, 0, %u}, %u, %u, %u}, ", is->kind, is->class,
+				is->reg, is->access, is->implicit, operand->type, operand->size,
+				operand->source);
 		}
-		fprintf(out, "}},\n");
+		fprintf(out, "}, %u, %u, %u},\n", forms[i].count, forms[i].memory, forms[i].vector);
 	}
 	fprintf(out, "};\n\nstatic const struct decode_flags decode_flag_sets[%u] = {\n",
 		flags_count);
