@@ -210,8 +210,11 @@ bool lapic_memory(struct lapic *lapic, uint64_t gpa, uint8_t size, bool write, u
 static bool x2apic_writable(const struct lapic *lapic, unsigned offset, uint64_t *bits)
 {
 	*bits = lvt_writable(lapic, offset);
-	if (*bits)
+	if (*bits) {
+		/* What is read-only is not reserved: Linux sets both of LVT0 when it ends. */
+		*bits |= APIC_LVT_PENDING | APIC_LVT_REMOTE_IRR;
 		return true;
+	}
 	switch (offset) {
 	case APIC_TPR:
 	case APIC_SELF_IPI:

@@ -84,6 +84,7 @@ enum apic_mode {
 	APIC_MODE_STARTUP = 6,
 	APIC_MODE_EXTINT = 7,
 };
+#define APIC_LVT_PENDING (1u << 12) /* read-only */
 #define APIC_LVT_POLARITY (1u << 13)
 #define APIC_LVT_REMOTE_IRR (1u << 14)
 #define APIC_LVT_LEVEL (1u << 15)
