@@ -14,11 +14,12 @@ struct branch {
 	int32_t to[2];             /* from the block's start */
 };
 
-/* Where a branch of 16 or 32-bit code may go. */
+/* Where a branch of 16 or 32-bit code may go; and one with prefix 66 on AMD's CPUs in 64-bit code.
+ */
 static bool legacy_target(struct soft_vcpu *c, uint64_t target, unsigned size, uint64_t *rip)
 {
 	*rip = target & size_mask(size);
-	if (*rip <= c->vcpu.state.segment[CPU_CS].limit)
+	if (c->long64 || *rip <= c->vcpu.state.segment[CPU_CS].limit)
 		return true;
 	soft_fault_error(c, CPU_VECTOR_GP, 0);
 	return false;
@@ -63,8 +64,10 @@ static void go_to(struct soft_vcpu *c, const struct soft_op *op, uint64_t target
 {
 	uint64_t rip = target;
 
-	if (c->long64 ? !soft_canonical(c, rip) : !legacy_target(c, target, op->size, &rip)) {
-		if (c->long64)
+	bool is_long = c->long64 && op->size == 8;
+
+	if (is_long ? !soft_canonical(c, rip) : !legacy_target(c, target, op->size, &rip)) {
+		if (is_long)
 			soft_fault_error(c, CPU_VECTOR_GP, 0);
 		soft_stop(c, op);
 		return;
@@ -332,7 +335,7 @@ static void call_legacy(struct soft_vcpu *c, const struct soft_op *op)
 
 static void call_r(struct soft_vcpu *c, const struct soft_op *op)
 {
-	if (c->long64)
+	if (c->long64 && op->size == 8)
 		call_to_long(c, op, soft_get64(c, op->a));
 	else
 		call_to_legacy(c, op, soft_get(c, op->a, op->size));
@@ -346,7 +349,7 @@ static void call_m(struct soft_vcpu *c, const struct soft_op *op)
 		soft_stop(c, op);
 		return;
 	}
-	if (c->long64)
+	if (c->long64 && op->size == 8)
 		call_to_long(c, op, soft_load(at, 8));
 	else
 		call_to_legacy(c, op, soft_load(at, op->size));
@@ -431,12 +434,19 @@ static void set_legacy(struct soft_compile *k, const struct decode_insn *insn)
 	k->op->size = insn->operand_size;
 }
 
+/* AMD's CPUs do with prefix 66 what 16-bit code does; for Intel's the decoder doesn't tell of it.
+ */
+static bool is_legacy(const struct decode_insn *insn)
+{
+	return insn->mode != DECODE_64 || insn->operand_size == 2;
+}
+
 static void compile_jcc(struct soft_compile *k, const struct decode_insn *insn)
 {
 	unsigned condition = insn->opcode & 0xf;
 
 	soft_compile_op(k)->spare[0] = (uint8_t)condition;
-	if (insn->mode != DECODE_64) {
+	if (is_legacy(insn)) {
 		set_legacy(k, insn);
 		soft_compile_emit(k, jcc_legacy);
 		return;
@@ -453,7 +463,7 @@ static void compile_loop(struct soft_compile *k, const struct decode_insn *insn)
 		       : insn->op == OP_LOOPNE ? LOOP_NOT_EQUAL
 					       : IF_ZERO;
 	op->b = insn->address_size;
-	if (insn->mode != DECODE_64) {
+	if (is_legacy(insn)) {
 		set_legacy(k, insn);
 		soft_compile_emit(k, loop_legacy);
 		return;
@@ -475,7 +485,7 @@ static void compile_jump(struct soft_compile *k, const struct decode_insn *insn,
 	} else if (insn->operand[0].kind == DECODE_REGISTER) {
 		op->a = soft_compile_register(&insn->operand[0]);
 		soft_compile_emit(k, call ? call_r : jmp_r);
-	} else if (insn->mode != DECODE_64) {
+	} else if (is_legacy(insn)) {
 		set_legacy(k, insn);
 		soft_compile_emit(k, call ? call_legacy : jmp_legacy);
 	} else {
@@ -497,7 +507,7 @@ static void compile_ret(struct soft_compile *k, const struct decode_insn *insn)
 	op->immediate = insn->operand_count && insn->operand[0].kind == DECODE_IMMEDIATE
 				? (uint16_t)insn->immediate
 				: 0;
-	soft_compile_emit(k, insn->mode == DECODE_64 ? ret_long : ret_legacy);
+	soft_compile_emit(k, is_legacy(insn) ? ret_legacy : ret_long);
 }
 
 static void compile_cmov(struct soft_compile *k, const struct decode_insn *insn)

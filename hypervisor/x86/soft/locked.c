@@ -209,9 +209,6 @@ static SOFT_APART bool cmpxchg_r_work(struct soft_vcpu *c, const struct soft_op 
 		soft_put(c, op->a, source, op->size);
 	else
 		soft_put(c, CPU_RAX * 8, a, op->size);
-	/* Of 32 bits, the destination is written in any case. */
-	if (op->size == 4)
-		soft_put32(c, op->a, soft_get32(c, op->a));
 	return true;
 }
 
