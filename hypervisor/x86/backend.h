@@ -116,7 +116,8 @@ struct backend {
 	/* Walks the guest's page tables for the ABI's KVM_TRANSLATE; false: not mapped. */
 	bool (*translate)(struct vcpu *vcpu, uint64_t gva, uint64_t *gpa);
 
-	/* The features that the backend can give a guest: masks a CPUID leaf as the host has it. */
+	/* The features that the backend can give a guest: a CPUID leaf as the host has it, without
+	 * those that it can't run, and with what it has whatever the host is like. */
 	void (*mask_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 };
 

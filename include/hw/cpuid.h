@@ -138,10 +138,15 @@
 #define CPUID_80000021_EAX_NO_NESTED_DATA_BREAKPOINTS (1u << 0)
 #define CPUID_80000021_EAX_LFENCE_SERIALIZES (1u << 2)
 #define CPUID_80000021_EAX_NULL_SELECTOR_CLEARS_BASE (1u << 6)
+#define CPUID_80000021_EAX_AUTOMATIC_IBRS (1u << 8) /* EFER.AIBRSE */
+#define CPUID_80000021_EAX_SRSO_NO (1u << 29)       /* no speculative return stack overflow */
+#define CPUID_80000021_ECX_TSA_SQ_NO (1u << 1)      /* no transient scheduler attacks */
+#define CPUID_80000021_ECX_TSA_L1_NO (1u << 2)
 
 /* Leaf 0x80000008 */
 #define CPUID_80000008_EBX_CLZERO (1u << 0)
 #define CPUID_80000008_EBX_FP_ERROR_POINTERS (1u << 2) /* FXRSTOR, XRSTOR always restore them */
+#define CPUID_80000008_EBX_BTC_NO (1u << 29)           /* no branch type confusion */
 #define CPUID_80000008_ECX_APIC_ID_BITS_SHIFT 12       /* 4 bits; bits 7..0: cores, less one */
 
 #endif

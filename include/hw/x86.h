@@ -54,6 +54,7 @@
 #define EFER_SVME (UINT64_C(1) << 12)
 #define EFER_LMSLE (UINT64_C(1) << 13)
 #define EFER_FFXSR (UINT64_C(1) << 14)
+#define EFER_AIBRSE (UINT64_C(1) << 21) /* automatic IBRS */
 
 /* RFLAGS, APM2 section 3.1.6. */
 #define RFLAGS_CF (UINT64_C(1) << 0)

@@ -134,10 +134,25 @@ static bool translate(struct vcpu *vcpu, uint64_t gva, uint64_t *gpa)
 	return soft_walk_quiet(c, gva, gpa);
 }
 
+/*
+ * A guest's branches and returns are not the CPU's own here but what handlers do: the ways in which
+ * its kernel would steer the CPU's predictions have no effect on those, but to be slow.
+ */
+static void add_immunities(uint32_t leaf, uint32_t registers[4])
+{
+	if (leaf == CPUID_LEAF_ADDRESS_SIZES)
+		registers[EBX] |= CPUID_80000008_EBX_BTC_NO;
+	if (leaf != CPUID_LEAF_AMD_EXTENDED2)
+		return;
+	registers[EAX] |= CPUID_80000021_EAX_AUTOMATIC_IBRS | CPUID_80000021_EAX_SRSO_NO;
+	registers[ECX] |= CPUID_80000021_ECX_TSA_SQ_NO | CPUID_80000021_ECX_TSA_L1_NO;
+}
+
 static void mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 {
 	(void)subleaf;
 	soft_native_mask_cpuid(leaf, registers);
+	add_immunities(leaf, registers);
 	/* LOCK MOV CR0 as MOV CR8: for 32-bit code of AMD's alone. */
 	if (leaf == CPUID_LEAF_EXTENDED_FEATURES)
 		registers[ECX] &= ~CPUID_80000001_ECX_CR8_LEGACY;
