@@ -26,10 +26,13 @@ static uint64_t get_address(const struct string *s, unsigned reg)
 	return soft_get(s->c, reg * 8, s->address_size);
 }
 
+/* None: nothing is written, not even the upper half of a 32-bit address. */
 static void move_address(const struct string *s, unsigned reg, uint64_t elements)
 {
 	uint64_t bytes = elements * s->size;
 
+	if (!elements)
+		return;
 	soft_put(s->c, reg * 8, get_address(s, reg) + (s->down ? -bytes : bytes), s->address_size);
 }
 
