@@ -52,7 +52,7 @@ UNITS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
 HOSTED_UNITS := $(patsubst tests/unit/hosted/%.c,$(O)/tests/hosted/%,$(HOSTED_UNIT_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
 
-.PHONY: all units oracle fuzzers bench guests tidy clean help
+.PHONY: all units oracle differential fuzzers bench guests tidy clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -125,6 +125,17 @@ oracle: $(O)/decode/oracle
 $(O)/decode/oracle: $(call obj,$(wildcard tests/decode/*.c)) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lZydis -lZycore
+
+# The soft CPU beside the host's own
+differential: $(O)/differential/differential
+$(O)/differential/differential: $(call obj,$(wildcard tests/differential/*.c)) \
+		$(O)/obj/tests/differential/enter.o $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS)
+$(O)/obj/tests/differential/enter.o: tests/differential/enter.S tests/differential/layout.h
+	@mkdir -p $(@D)
+	@echo "  as    $<"
+	@$(CC) -I. -c -o $@ $<
 
 # Fuzz targets: the same sources again, instrumented by clang.
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1 -g

@@ -62,6 +62,7 @@ static const uint16_t excluded[] = {
 	OP_INTO,
 	OP_CLI,
 	OP_STI,
+	OP_PAUSE,
 };
 
 static bool segment_operand(const struct decode_insn *insn)
@@ -76,6 +77,9 @@ static bool segment_operand(const struct decode_insn *insn)
 
 static bool testable(const struct decode_insn *insn)
 {
+	/* AMD's CPUs take REP prefixes for the condition. */
+	if (insn->rep && (insn->op == OP_LOOPE || insn->op == OP_LOOPNE))
+		return false;
 	if (insn->attributes & (DECODE_PRIVILEGED | DECODE_IO | DECODE_FAR_TRANSFER) ||
 	    insn->feature == FEATURE_VMX || insn->feature == FEATURE_SVM || segment_operand(insn))
 		return false;

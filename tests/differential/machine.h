@@ -39,6 +39,11 @@ struct areas {
 #define AREA_READABLE ((AREA_PAGES + 1) * AREA_PAGE)
 #define AREA_WRITABLE (AREA_PAGES * AREA_PAGE)
 
+/* The code area is full of INT3s; at is where test->rip is. */
+#define CODE_BYTE 0xcc
+void write_code(const struct test *test, uint8_t *at); /* and a way out behind it */
+void erase_code(const struct test *test, uint8_t *at);
+
 /* Prepare the areas.  false: this machine can't (the reason is printed). */
 bool native_open(struct areas *areas);
 bool soft_open(struct areas *areas);

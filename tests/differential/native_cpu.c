@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "lib/bits.h"
 #include "tests/differential/machine.h"
@@ -23,6 +24,7 @@ void native_enter32(void);
 extern const char native_exit[], native_resume[];
 
 static struct {
+	uint8_t *code; /* AREA_CODE's bytes, to write: what runs there can't */
 	bool running, stopped;
 	struct machine *state;
 } native;
@@ -93,6 +95,20 @@ static bool map(uint32_t address, size_t size, int protection)
 	return at == low(address);
 }
 
+static bool map_code(void)
+{
+	int memory = memfd_create("differential-code", MFD_CLOEXEC);
+	void *at;
+
+	if (memory < 0 || ftruncate(memory, AREA_CODE_SIZE) != 0)
+		return false;
+	at = mmap(low(AREA_CODE), AREA_CODE_SIZE, PROT_READ | PROT_EXEC,
+		  MAP_SHARED | MAP_FIXED_NOREPLACE, memory, 0);
+	native.code = mmap(NULL, AREA_CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	close(memory);
+	return at == low(AREA_CODE) && native.code != MAP_FAILED;
+}
+
 static bool handle_signals(void)
 {
 	static const int numbers[] = {SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGTRAP};
@@ -114,14 +130,13 @@ bool native_open(struct areas *areas)
 	uint8_t *code = low(CONTROL_RETURN);
 	uint16_t data = SELECTOR_DATA;
 
-	if (!map(AREA_CODE, AREA_CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
-	    !map(CONTROL, CONTROL_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+	if (!map_code() || !map(CONTROL, CONTROL_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
 	    !map(AREA_DATA, AREA_WRITABLE + AREA_PAGE, PROT_READ | PROT_WRITE) ||
 	    !map(AREA_STACK, AREA_WRITABLE, PROT_READ | PROT_WRITE) || !handle_signals()) {
 		perror("differential: can't prepare native execution");
 		return false;
 	}
-	memset(low(AREA_CODE), 0xcc, AREA_CODE_SIZE);
+	memset(native.code, CODE_BYTE, AREA_CODE_SIZE);
 	*control(CONTROL_EXIT) = (uintptr_t)native_exit;
 	memcpy(code, back, sizeof(back));
 	store_le32(code + sizeof(back), CONTROL_EXIT);
@@ -134,11 +149,9 @@ bool native_open(struct areas *areas)
 	return true;
 }
 
-/* The way out, right behind the instruction. */
-static void write_code(const struct test *test)
+void write_code(const struct test *test, uint8_t *at)
 {
 	static const uint8_t exit64[] = {0xff, 0x24, 0x25}; /* jmp [CONTROL_EXIT] */
-	uint8_t *at = low((uint32_t)test->rip);
 
 	memcpy(at, test->bytes, test->length);
 	at += test->length;
@@ -150,15 +163,20 @@ static void write_code(const struct test *test)
 		memcpy(at, exit64, sizeof(exit64));
 		store_le32(at + sizeof(exit64), CONTROL_EXIT);
 	}
-	*control(CONTROL_RIP) = test->rip;
-	*control(CONTROL_FAR) = test->rip | (uint64_t)SELECTOR_CODE32 << 32;
+}
+
+void erase_code(const struct test *test, uint8_t *at)
+{
+	memset(at, CODE_BYTE, test->length + 7u);
 }
 
 void native_run_test(const struct test *test, struct machine *state)
 {
-	uint8_t *at = low((uint32_t)test->rip);
+	uint8_t *at = native.code + (test->rip - AREA_CODE);
 
-	write_code(test);
+	write_code(test, at);
+	*control(CONTROL_RIP) = test->rip;
+	*control(CONTROL_FAR) = test->rip | (uint64_t)SELECTOR_CODE32 << 32;
 	native.state = state;
 	native.stopped = false;
 	memcpy(low(CONTROL_GPR), state->gpr, sizeof(state->gpr));
@@ -179,7 +197,7 @@ void native_run_test(const struct test *test, struct machine *state)
 		state->error = 0;
 		state->address = 0;
 	}
-	memset(at, 0xcc, test->length + 7u);
+	erase_code(test, at);
 	/* A branch has gone somewhere: that is no exception of the instruction's own. */
 	if (native.stopped && state->rip != test->rip) {
 		if (state->vector == TRAP_BREAKPOINT)
