@@ -226,6 +226,15 @@ static void check_count(struct decode_insn *insn)
 		insn->flags_read = insn->flags_written = insn->flags_undefined = 0;
 }
 
+/* In two parts: for all at once the compiler takes a string instruction, which starts slowly. */
+static void clear(struct decode_insn *insn)
+{
+	const size_t half = sizeof(*insn) / 2;
+
+	__builtin_memset(insn, 0, half);
+	__builtin_memset((uint8_t *)insn + half, 0, sizeof(*insn) - half);
+}
+
 enum decode_result decode(enum decode_mode mode, const uint8_t *bytes, size_t size,
 			  struct decode_insn *insn)
 {
@@ -238,10 +247,9 @@ enum decode_result decode(enum decode_mode mode, const uint8_t *bytes, size_t si
 	enum decode_result result;
 	unsigned map, node, rule;
 
-	*insn = (struct decode_insn){
-		.mode = state.mode64 ? DECODE_64 : mode,
-		.segment_override = DECODE_NO_REG,
-	};
+	clear(insn);
+	insn->mode = state.mode64 ? DECODE_64 : mode;
+	insn->segment_override = DECODE_NO_REG;
 	result = read_opcode(&state, insn);
 	if (result != DECODE_OK)
 		goto out;

@@ -13,7 +13,7 @@
 #define DECODE_BRANCH 0x0001
 /* Far jumps, calls, returns, INT, IRET, SYSCALL, SYSENTER...: ends a block. */
 #define DECODE_FAR_TRANSFER 0x0002
-/* #GP unless CPL is 0. */
+/* #GP unless CPL is 0; CLAC, STAC, MONITOR, MWAIT and RSM #UD. */
 #define DECODE_PRIVILEGED 0x0004
 /* IN, OUT, INS, OUTS. */
 #define DECODE_IO 0x0008
