@@ -19,10 +19,11 @@ static uint64_t load(const uint64_t *set)
 
 static void put(uint64_t *set, uint64_t bit, bool in)
 {
-	if (in)
-		__atomic_fetch_or(set, bit, __ATOMIC_ACQ_REL);
-	else
-		__atomic_fetch_and(set, ~bit, __ATOMIC_ACQ_REL);
+	uint64_t old = load(set);
+
+	while (!__atomic_compare_exchange_n(set, &old, in ? old | bit : old & ~bit, true,
+					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		;
 }
 
 static uint64_t bit_of(const struct lapic *lapic)
