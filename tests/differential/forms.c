@@ -42,11 +42,6 @@ static const uint16_t excluded[] = {
 	OP_RDGSBASE,
 	OP_WRFSBASE,
 	OP_WRGSBASE,
-	/* What is in an area's unused parts, and which components are in use, is the CPU's own. */
-	OP_XSAVE,
-	OP_XSAVEC,
-	OP_XSAVEOPT,
-	OP_XRSTOR,
 	/* Segments, and what may take the test's own process away. */
 	OP_LDS,
 	OP_LES,

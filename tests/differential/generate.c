@@ -12,6 +12,7 @@
 #define XSAVE_XMM 160
 #define XSAVE_YMM 576
 #define XSAVE_MXCSR 24
+#define XSAVE_HEADER 512
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 
@@ -219,12 +220,29 @@ static void poke_random(struct generator *g, uint64_t at, unsigned size)
 	poke(g, at, bytes, size < sizeof(bytes) ? size : sizeof(bytes));
 }
 
+static bool is_xsave(const struct decode_insn *insn)
+{
+	return insn->op == OP_XSAVE || insn->op == OP_XSAVEC || insn->op == OP_XSAVEOPT ||
+	       insn->op == OP_XRSTOR;
+}
+
+/* FXSAVE, XSAVE and their like. */
+static bool is_area(const struct decode_insn *insn)
+{
+	return is_xsave(insn) || insn->op == OP_FXSAVE || insn->op == OP_FXRSTOR;
+}
+
 static unsigned memory_size(const struct decode_insn *insn)
 {
 	for (unsigned i = 0; i < insn->operand_count; i++)
 		if (insn->operand[i].kind == DECODE_MEMORY)
 			return insn->operand[i].size ? insn->operand[i].size : 64;
 	return 0;
+}
+
+static bool uses_register(const struct decode_insn *insn, unsigned reg)
+{
+	return insn->memory.base == reg || insn->memory.index == reg;
 }
 
 static bool has_memory(const struct decode_insn *insn)
@@ -364,6 +382,22 @@ static void fix_compare(struct generator *g)
 	}
 }
 
+/* Headers of both forms, with what isn't there left out. */
+static void fix_xrstor(struct generator *g, uint64_t at, struct machine *other)
+{
+	uint64_t bits = random_next(g->r), xstate = bits & 7, compact = xstate | (bits >> 8 & 7);
+	uint8_t *header = other->xsave + XSAVE_HEADER;
+
+	store_le64(header, xstate);
+	if (bits & 0x10000)
+		store_le64(header + 8, compact | UINT64_C(1) << 63);
+	if ((bits >> 20 & 0xff) == 0) /* something that isn't valid */
+		store_le64(header + (bits >> 28 & 7) * 8, bits >> 32);
+	if ((bits >> 20 & 0xff) == 1)
+		store_le32(other->xsave + XSAVE_MXCSR, (uint32_t)bits);
+	poke(g, at, other->xsave, sizeof(other->xsave));
+}
+
 /* What is loaded is mostly a state that can be. */
 static void fix_area(struct generator *g)
 {
@@ -371,6 +405,16 @@ static void fix_area(struct generator *g)
 	uint64_t at = address(g);
 
 	random_machine(g->r, &other, g->test->code32);
+	if (is_xsave(g->insn)) {
+		g->state->gpr[RAX] = (random_next(g->r) & ~UINT64_C(7)) | random_below(g->r, 8);
+		if (random_percent(g->r, 50))
+			g->state->gpr[RAX] |= 7;
+		if (g->test->code32)
+			g->state->gpr[RAX] &= UINT32_MAX;
+		at = address(g);
+	}
+	if (g->insn->op == OP_XRSTOR)
+		fix_xrstor(g, at, &other);
 	if (g->insn->op == OP_FXRSTOR)
 		poke(g, at, other.xsave, 512);
 	if (g->insn->op == OP_LDMXCSR) {
@@ -416,6 +460,10 @@ static void fix_operands(struct generator *g)
 	case OP_CMPXCHG16B:
 		fix_compare(g);
 		break;
+	case OP_XSAVE:
+	case OP_XSAVEC:
+	case OP_XSAVEOPT:
+	case OP_XRSTOR:
 	case OP_FXRSTOR:
 	case OP_LDMXCSR:
 	case OP_FRSTOR:
@@ -504,9 +552,14 @@ void generate(struct random *r, const struct forms *forms, struct test *test,
 		if (insn->memory.index_class >= DECODE_XMM && insn->memory.index != DECODE_NO_REG)
 			fix_gather(&g);
 		at = target(&g, memory_size(insn));
+		if (is_area(insn) && random_percent(r, 97))
+			at &= ~UINT64_C(63);
 		/* SHA's want alignment on Intel's CPUs alone. */
 		if (insn->feature == FEATURE_SHA)
 			at &= ~UINT64_C(15);
+		/* EDX:EAX says which components. */
+		if (is_xsave(insn) && uses_register(insn, RAX))
+			continue;
 		if (aim(&g, at) && (insn->feature != FEATURE_SHA || !(address(&g) & 15))) {
 			if (random_percent(r, 70))
 				poke_random(&g, at, memory_size(insn));

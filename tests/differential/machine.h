@@ -47,6 +47,8 @@ void erase_code(const struct test *test, uint8_t *at);
 /* Prepare the areas.  false: this machine can't (the reason is printed). */
 bool native_open(struct areas *areas);
 bool soft_open(struct areas *areas);
+/* Whether this kernel lets a 64-bit process run 32-bit code. */
+bool native_runs32(void);
 
 /* Runs the one instruction on state. */
 void native_run_test(const struct test *test, struct machine *state);

@@ -90,6 +90,12 @@ static void forget_undefined(const struct decode_insn *insn, struct machine *mac
 	forget_pointers(machine);
 }
 
+static bool saves_area(const struct decode_insn *insn)
+{
+	return insn->op == OP_FXSAVE || insn->op == OP_XSAVE || insn->op == OP_XSAVEC ||
+	       insn->op == OP_XSAVEOPT;
+}
+
 /* The parts of what is stored that aren't the same everywhere: they are copied. */
 static void forget_memory(struct run *run, const struct decode_insn *insn,
 			  const struct machine *before)
@@ -98,7 +104,7 @@ static void forget_memory(struct run *run, const struct decode_insn *insn,
 	uint64_t at = (uint64_t)insn->memory.displacement;
 	size_t offset;
 
-	if (insn->op == OP_FXSAVE) {
+	if (saves_area(insn)) {
 		from = 6;
 		size = 26;
 	} else if (insn->op == OP_FNSTENV || insn->op == OP_FNSAVE) {
@@ -118,7 +124,7 @@ static void forget_memory(struct run *run, const struct decode_insn *insn,
 	if (at < AREA_DATA || at + from + size > AREA_DATA + AREA_WRITABLE)
 		return;
 	offset = at + from - AREA_DATA;
-	if (insn->op == OP_FXSAVE) { /* but MXCSR counts */
+	if (saves_area(insn)) { /* but MXCSR counts */
 		memcpy(run->areas[1].data + offset + 22, run->areas[0].data + offset + 22, 4);
 		size = 18;
 	}
@@ -269,6 +275,8 @@ static void run_batch(struct run *run, uint64_t batch)
 	struct machine state;
 	bool code32 = run->options->mode ? run->options->mode == 32 : (batch & 3) == 3;
 
+	if (!run->forms[code32].ops)
+		return;
 	random_next(&r);
 	random_machine(&r, &state, code32);
 	fill_memory(run, &r);
@@ -292,12 +300,15 @@ static int worker(const struct options *options, unsigned index)
 	}
 	if (!native_open(&run.areas[0]) || !soft_open(&run.areas[1]))
 		return 1;
+	if (!native_runs32()) {
+		printf("differential: no 32-bit code on this host\n");
+		forms_free(&run.forms[1]);
+	}
 	if (options->one_batch)
 		run_batch(&run, options->batch);
 	for (uint64_t i = index; !options->one_batch && i < batches && run.failures < FAILURES_MAX;
 	     i += options->processes)
-		if (run.forms[options->mode ? options->mode == 32 : (i & 3) == 3].ops)
-			run_batch(&run, i);
+		run_batch(&run, i);
 	printf("differential: %llu cases of %zu instructions, %llu of them with exceptions; "
 	       "%u instructions differ\n",
 	       (unsigned long long)run.cases, run.forms[0].ops, (unsigned long long)run.faults,

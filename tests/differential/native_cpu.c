@@ -124,12 +124,35 @@ static bool handle_signals(void)
 	return true;
 }
 
+/* The whole state is loaded and stored by XSAVE's instructions. */
+static bool has_avx(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx");
+}
+
+bool native_runs32(void)
+{
+	static const struct test nop = {
+		.bytes = {0x90}, .length = 1, .code32 = true, .rip = AREA_CODE};
+	struct machine state = {.rip = AREA_CODE, .rflags = 0x202};
+
+	store_le16(state.xsave, 0x37f);
+	store_le32(state.xsave + 24, 0x1f80);
+	native_run_test(&nop, &state);
+	return state.vector == NO_VECTOR && state.rip == AREA_CODE + 1;
+}
+
 bool native_open(struct areas *areas)
 {
 	static const uint8_t back[] = {0xff, 0x24, 0x25}; /* jmp [CONTROL_EXIT] */
 	uint8_t *code = low(CONTROL_RETURN);
 	uint16_t data = SELECTOR_DATA;
 
+	if (!has_avx()) {
+		fprintf(stderr, "differential: needs a CPU with AVX\n");
+		return false;
+	}
 	if (!map_code() || !map(CONTROL, CONTROL_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC) ||
 	    !map(AREA_DATA, AREA_WRITABLE + AREA_PAGE, PROT_READ | PROT_WRITE) ||
 	    !map(AREA_STACK, AREA_WRITABLE, PROT_READ | PROT_WRITE) || !handle_signals()) {
