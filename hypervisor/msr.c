@@ -143,7 +143,10 @@ int64_t msr_get_list(struct vcpu *vcpu, uint64_t user)
 
 int64_t msr_set_list(struct vcpu *vcpu, uint64_t user)
 {
-	return each_entry(vcpu, user, false, set_one);
+	int64_t done = each_entry(vcpu, user, false, set_one);
+
+	vcpu->vm->backend->state_changed(vcpu);
+	return done;
 }
 
 int64_t msr_get_features(uint64_t user)

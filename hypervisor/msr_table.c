@@ -72,8 +72,6 @@ static bool address_write(struct vcpu *vcpu, uint32_t index, uint64_t value, boo
 	if (!is_canonical(vcpu, value))
 		return false;
 	*address_place(vcpu, index) = value;
-	if (index == MSR_FS_BASE || index == MSR_GS_BASE)
-		vcpu->vm->backend->state_changed(vcpu);
 	return true;
 }
 
@@ -90,7 +88,6 @@ static bool efer_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool b
 		value = (value & ~EFER_LMA) | (state->efer & EFER_LMA);
 	}
 	state->efer = value;
-	vcpu->vm->backend->state_changed(vcpu);
 	return true;
 }
 

@@ -165,7 +165,6 @@ static bool set_xcr(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	    ((value & XCR0_AVX) && !(value & XCR0_SSE)))
 		return false;
 	vcpu->state.xcr0 = value;
-	vcpu->vm->backend->state_changed(vcpu);
 	return true;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All commands of the core's ABI, in any order, with any bytes, between guests' exits of any kind:
- * nothing breaks, and nothing is left when the VM has ended.
+ * All commands of the core's ABI, in any order, with any bytes, between guests' exits of any kind
+ * (the fake backend's), or guests that run what stands in their memory, instruction by instruction
+ * (the soft one's): nothing breaks, and nothing is left when the VM has ended.
  */
 #include <linux/kvm.h>
 #include <stdlib.h>
@@ -203,6 +204,21 @@ static void check_vcpu(const struct vcpu *vcpu)
 	fuzz_check(vcpu->state.xcr0 & 1);
 }
 
+/* A guest in software would run for ever: it is stopped after each instruction. */
+static void run(struct machine *machine, struct vcpu *vcpu)
+{
+	bool soft = machine->vm->backend == &soft_backend;
+	int64_t result;
+
+	machine->exits = EXITS_A_RUN;
+	do {
+		if (soft)
+			vcpu->debug_step = true;
+		result = hypervisor_vcpu_command(vcpu, KVM_RUN, 0);
+		fake_host_interrupted = false;
+	} while (soft && machine->exits-- && !result);
+}
+
 static void command_vcpu(struct machine *machine, struct fuzz_input *input)
 {
 	struct vcpu *vcpu;
@@ -211,15 +227,15 @@ static void command_vcpu(struct machine *machine, struct fuzz_input *input)
 		return;
 	vcpu = machine->vcpus[fuzz_take(input, 1) % machine->vcpu_count];
 	if (fuzz_take(input, 1) & 1) {
-		machine->exits = EXITS_A_RUN;
-		hypervisor_vcpu_command(vcpu, KVM_RUN, 0);
-		fake_host_interrupted = false;
+		run(machine, vcpu);
 	} else {
 		uint32_t number = take_number(input);
+		uint64_t argument = take_argument(input);
 
-		machine->exits = EXITS_A_RUN;
-		hypervisor_vcpu_command(vcpu, number, take_argument(input));
-		fake_host_interrupted = false;
+		if (number == KVM_RUN)
+			run(machine, vcpu);
+		else
+			hypervisor_vcpu_command(vcpu, number, argument);
 	}
 	check_vcpu(vcpu);
 }
@@ -280,6 +296,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = {.at = data, .left = size};
 	struct machine machine = {.input = &input};
+	const struct backend *backend;
 
 	fake_host_reset();
 	fake_backend_reset();
@@ -289,7 +306,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	current = &machine;
 	for (unsigned i = 0; i < EVENTS; i++)
 		machine.events[i] = fake_host_event_create();
-	fuzz_check(hypervisor_create_vm(&fake_backend, 0, &machine.vm) == 0);
+	backend = fuzz_take(&input, 1) & 1 ? &soft_backend : &fake_backend;
+	fuzz_check(hypervisor_create_vm(backend, 0, &machine.vm) == 0);
 	for (unsigned i = 0; i < STEPS && input.left; i++)
 		step(&machine, &input);
 	for (unsigned i = 0; i < machine.vcpu_count; i++)
