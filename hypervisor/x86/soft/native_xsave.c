@@ -14,6 +14,7 @@
 #define FXSAVE_SIZE_32 288 /* ... and with eight registers */
 #define HEADER_SIZE 64
 #define XSTATE_COMPACT BIT(63)
+#define XMM_SIZE 256
 #define YMM_SIZE 256
 #define PKRU_SIZE 8
 #define AREA_SIZE_MAX (LEGACY_SIZE + HEADER_SIZE + YMM_SIZE + PKRU_SIZE)
@@ -59,7 +60,7 @@ static bool stmxcsr(struct soft_vcpu *c, const struct soft_op *op, const struct 
 
 static unsigned xmm_size(struct soft_vcpu *c)
 {
-	return c->long64 ? 256 : 128;
+	return c->long64 ? XMM_SIZE : XMM_SIZE / 2;
 }
 
 /* Bytes 0 to 23 and 32 to 159, and MXCSR with its mask, as they are written. */
@@ -199,9 +200,9 @@ static uint64_t in_use(struct soft_vcpu *c)
 
 	if (!x87_is_init(c))
 		use |= XCR0_X87;
-	if (!is_zero(area + CPU_XSAVE_XMM, xmm_size(c)))
+	if (!is_zero(area + CPU_XSAVE_XMM, XMM_SIZE))
 		use |= XCR0_SSE;
-	if (!is_zero(area + CPU_XSAVE_YMM, xmm_size(c)))
+	if (!is_zero(area + CPU_XSAVE_YMM, YMM_SIZE))
 		use |= XCR0_AVX;
 	if (c->vcpu.state.pkru)
 		use |= XCR0_PKRU;
