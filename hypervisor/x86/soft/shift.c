@@ -71,7 +71,6 @@
 
 #define HANDLERS(name, by_imm, bits, suffix)                                                       \
 	COMPUTE(name, bits, suffix)                                                                \
-	COMPUTE_FRESH(name, bits, suffix)                                                          \
 	HANDLER_REGISTER(name, name, rc, bits, CL)                                                 \
 	HANDLER_REGISTER(name, by_imm, ri, bits, op->immediate)                                    \
 	HANDLER_MEMORY(name, mc, bits, CL)                                                         \
@@ -90,6 +89,15 @@ typedef soft_handler *const shift_table[2][2][SOFT_SIZES];
 		{SOFT_ALL_SIZES(name##_mc), SOFT_ALL_SIZES(name##_mi)},                            \
 	};
 
+#define FRESH_ALL(name)                                                                            \
+	COMPUTE_FRESH(name, 8, "b")                                                                \
+	COMPUTE_FRESH(name, 16, "w")                                                               \
+	COMPUTE_FRESH(name, 32, "l")                                                               \
+	COMPUTE_FRESH(name, 64, "q")
+
+FRESH_ALL(shl)
+FRESH_ALL(shr)
+FRESH_ALL(sar)
 HANDLERS_ALL(rol, rol)
 HANDLERS_ALL(ror, ror)
 HANDLERS_ALL(rcl, rcl)

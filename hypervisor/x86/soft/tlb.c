@@ -312,7 +312,10 @@ static bool breakpoints_changed(struct soft_vcpu *c)
 
 void soft_changed(struct soft_vcpu *c)
 {
-	if (rules_changed(c) | breakpoints_changed(c))
+	/* Both are noted anew. */
+	bool rules = rules_changed(c), breakpoints = breakpoints_changed(c);
+
+	if (rules || breakpoints)
 		soft_tlb_flush_all(c);
 	soft_native_changed(c);
 	set_mode(c);
