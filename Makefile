@@ -115,7 +115,7 @@ $(O)/obj/%.o: %.c Makefile VERSION | $(DECODE_OP)
 units: $(UNITS) $(HOSTED_UNITS)
 $(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(HYPERVISOR) $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lcmocka
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) -lcmocka
 $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
