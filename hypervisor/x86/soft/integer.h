@@ -13,6 +13,12 @@
 /* --- Registers, by their byte offset in struct cpu_state
  * ----------------------------------------- */
 
+/* At any address, by one access: guests' operands, and AH to BH with what follows them. */
+typedef uint8_t soft_u8;
+typedef uint16_t __attribute__((aligned(1), may_alias)) soft_u16;
+typedef uint32_t __attribute__((aligned(1), may_alias)) soft_u32;
+typedef uint64_t __attribute__((aligned(1), may_alias)) soft_u64;
+
 static inline uint8_t *soft_state(struct soft_vcpu *c)
 {
 	return (uint8_t *)&c->vcpu.state;
@@ -20,17 +26,17 @@ static inline uint8_t *soft_state(struct soft_vcpu *c)
 
 static inline uint64_t soft_get64(struct soft_vcpu *c, unsigned offset)
 {
-	return *(uint64_t *)(void *)(soft_state(c) + offset);
+	return *(soft_u64 *)(void *)(soft_state(c) + offset);
 }
 
 static inline uint32_t soft_get32(struct soft_vcpu *c, unsigned offset)
 {
-	return *(uint32_t *)(void *)(soft_state(c) + offset);
+	return *(soft_u32 *)(void *)(soft_state(c) + offset);
 }
 
 static inline uint16_t soft_get16(struct soft_vcpu *c, unsigned offset)
 {
-	return *(uint16_t *)(void *)(soft_state(c) + offset);
+	return *(soft_u16 *)(void *)(soft_state(c) + offset);
 }
 
 static inline uint8_t soft_get8(struct soft_vcpu *c, unsigned offset)
@@ -40,7 +46,7 @@ static inline uint8_t soft_get8(struct soft_vcpu *c, unsigned offset)
 
 static inline void soft_put64(struct soft_vcpu *c, unsigned offset, uint64_t value)
 {
-	*(uint64_t *)(void *)(soft_state(c) + offset) = value;
+	*(soft_u64 *)(void *)(soft_state(c) + offset) = value;
 }
 
 /* Of 32 bits: the upper half becomes zero. */
@@ -51,7 +57,7 @@ static inline void soft_put32(struct soft_vcpu *c, unsigned offset, uint32_t val
 
 static inline void soft_put16(struct soft_vcpu *c, unsigned offset, uint16_t value)
 {
-	*(uint16_t *)(void *)(soft_state(c) + offset) = value;
+	*(soft_u16 *)(void *)(soft_state(c) + offset) = value;
 }
 
 static inline void soft_put8(struct soft_vcpu *c, unsigned offset, uint8_t value)
@@ -85,22 +91,22 @@ static inline void soft_put(struct soft_vcpu *c, unsigned offset, uint64_t value
 
 static inline uint64_t soft_load(const void *at, unsigned size)
 {
-	return size == 8   ? *(const volatile uint64_t *)at
-	       : size == 4 ? *(const volatile uint32_t *)at
-	       : size == 2 ? *(const volatile uint16_t *)at
-			   : *(const volatile uint8_t *)at;
+	return size == 8   ? *(const volatile soft_u64 *)at
+	       : size == 4 ? *(const volatile soft_u32 *)at
+	       : size == 2 ? *(const volatile soft_u16 *)at
+			   : *(const volatile soft_u8 *)at;
 }
 
 static inline void soft_save(void *at, uint64_t value, unsigned size)
 {
 	if (size == 8)
-		*(volatile uint64_t *)at = value;
+		*(volatile soft_u64 *)at = value;
 	else if (size == 4)
-		*(volatile uint32_t *)at = (uint32_t)value;
+		*(volatile soft_u32 *)at = (uint32_t)value;
 	else if (size == 2)
-		*(volatile uint16_t *)at = (uint16_t)value;
+		*(volatile soft_u16 *)at = (uint16_t)value;
 	else
-		*(volatile uint8_t *)at = (uint8_t)value;
+		*(volatile soft_u8 *)at = (uint8_t)value;
 }
 
 static inline bool soft_store_page(struct soft_vcpu *c, unsigned segment, uint64_t linear,

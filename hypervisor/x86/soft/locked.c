@@ -17,7 +17,7 @@ typedef void locked_compute(void *at, uint64_t *b, uint16_t *flags);
 #define LOCKED(name, text, bits, k)                                                                \
 	static void name##_##bits(void *at, uint64_t *b, uint16_t *flags)                          \
 	{                                                                                          \
-		uint##bits##_t *m = at;                                                            \
+		soft_u##bits *m = at;                                                              \
 		uint64_t value = *b;                                                               \
 		uint16_t ax = *flags;                                                              \
                                                                                                    \
@@ -153,7 +153,8 @@ HANDLER_BIT(btc)
 #define COMPARE(bits, suffix)                                                                      \
 	static bool compare_##bits(void *at, uint64_t *a, uint64_t b, uint16_t *flags)             \
 	{                                                                                          \
-		uint##bits##_t *m = at, accumulator = (uint##bits##_t) * a;                        \
+		uint##bits##_t accumulator = (uint##bits##_t) * a;                                 \
+		soft_u##bits *m = at;                                                              \
 		uint16_t ax;                                                                       \
 		uint64_t old;                                                                      \
                                                                                                    \
@@ -246,7 +247,7 @@ static bool compare_pair(struct soft_vcpu *c, unsigned half, void *at)
 				 : "memory");
 	else
 		__asm__ volatile("lock cmpxchg8b %[m]"
-				 : [m] "+m"(*(uint64_t *)at), "+a"(a), "+d"(d), "=@ccz"(equal)
+				 : [m] "+m"(*(soft_u64 *)at), "+a"(a), "+d"(d), "=@ccz"(equal)
 				 : "b"(b), "c"(cx)
 				 : "memory");
 	if (!equal && half == 8) {
