@@ -88,7 +88,13 @@ void segment_drop_inner(struct soft_vcpu *c, unsigned cpl)
 		struct cpu_segment *segment = &c->vcpu.state.segment[data[i]];
 		unsigned code = SEGMENT_TYPE_CODE | SEGMENT_TYPE_CONFORMING;
 
-		if (!segment->unusable && segment->dpl < cpl && (segment->type & code) != code)
+		if (!segment->unusable && segment->dpl < cpl && (segment->type & code) != code) {
+			uint64_t base = segment->base;
+
+			/* Unlike a load of a null selector it leaves the base, which is FS's and
+			 * GS's in 64-bit mode all the same. */
 			segment_set_null(segment, 0);
+			segment->base = base;
+		}
 	}
 }
