@@ -103,7 +103,7 @@ static bool map_code(void)
 	if (memory < 0 || ftruncate(memory, AREA_CODE_SIZE) != 0)
 		return false;
 	at = mmap(low(AREA_CODE), AREA_CODE_SIZE, PROT_READ | PROT_EXEC,
-		  MAP_SHARED | MAP_FIXED_NOREPLACE, memory, 0);
+		  MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, memory, 0);
 	native.code = mmap(NULL, AREA_CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	close(memory);
 	return at == low(AREA_CODE) && native.code != MAP_FAILED;

@@ -57,11 +57,20 @@ void native_control_put(struct soft_vcpu *c, uint16_t fcw, uint16_t fsw)
 	native_drop_st(c);
 }
 
+static uint16_t status(struct soft_vcpu *c)
+{
+	uint16_t fsw;
+
+	if (c->native_gate & GATE_ST)
+		return load_le16(native_area(c) + CPU_XSAVE_FSW);
+	__asm__ volatile("fnstsw %0" : "=a"(fsw));
+	return fsw;
+}
+
 /* Those that wait raise what is pending.  True if so. */
 static bool pending(struct soft_vcpu *c)
 {
-	native_save_st(c);
-	if (!(load_le16(native_area(c) + CPU_XSAVE_FSW) & FSW_ES))
+	if (!(status(c) & FSW_ES))
 		return false;
 	soft_fault(c, CPU_VECTOR_MF);
 	return true;
@@ -96,8 +105,7 @@ static bool fnstsw_ax(struct soft_vcpu *c, const struct soft_op *op, const struc
 {
 	(void)op;
 	(void)insn;
-	native_save_st(c);
-	memcpy(&c->vcpu.state.gpr[CPU_RAX], native_area(c) + CPU_XSAVE_FSW, 2);
+	store_le16(&c->vcpu.state.gpr[CPU_RAX], status(c));
 	return true;
 }
 
