@@ -13,291 +13,13 @@
 #include "hypervisor/clock.h"
 #include "hypervisor/cpuid.h"
 #include "hypervisor/hypervisor.h"
-#include "hypervisor/ioevent.h"
 #include "hypervisor/irqchip/irqchip.h"
-#include "hypervisor/memory.h"
 #include "hypervisor/msr.h"
 #include "hypervisor/run.h"
 #include "hypervisor/state.h"
 #include "hypervisor/vm.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
-
-/* --- The system ------------------------------------------------------------------------------- */
-
-static int64_t get_api_version(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)backend;
-	(void)data;
-	return value ? -EINVAL : KVM_API_VERSION;
-}
-
-static int64_t get_run_size(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)backend;
-	(void)data;
-	return value ? -EINVAL : RUN_SIZE;
-}
-
-static int64_t check_extension(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)data;
-	return extension_check(backend, value);
-}
-
-static int64_t get_supported_cpuid(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)data;
-	return cpuid_supported(backend, value);
-}
-
-static int64_t get_emulated_cpuid(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)data;
-	return cpuid_emulated(backend, value);
-}
-
-static int64_t get_msr_index_list(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)backend;
-	(void)data;
-	return msr_index_list(value);
-}
-
-static int64_t get_msr_feature_list(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)backend;
-	(void)data;
-	return msr_feature_index_list(value);
-}
-
-static int64_t get_msr_features(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)backend;
-	(void)data;
-	return msr_get_features(value);
-}
-
-#define MCE_CAP_SUPPORTED (MCG_CAP_CTL_P | MCG_CAP_SER_P | MSR_MCE_BANKS_MAX)
-
-static int64_t get_mce_cap(const struct backend *backend, uint64_t value, void *data)
-{
-	(void)backend;
-	(void)value;
-	*(uint64_t *)data = MCE_CAP_SUPPORTED;
-	return 0;
-}
-
-/* --- VMs -------------------------------------------------------------------------------------- */
-
-static int64_t check_vm_extension(struct vm *vm, uint64_t value, void *data)
-{
-	(void)data;
-	return extension_check(vm->backend, value);
-}
-
-static int64_t set_memory_region(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return memory_set_region(vm, data);
-}
-
-static int64_t get_dirty_log(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return memory_get_log(vm, data);
-}
-
-static int64_t clear_dirty_log(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return vm->manual_dirty_log ? memory_clear_log(vm, data) : -EINVAL;
-}
-
-/* Where a hypervisor on Intel keeps what it needs to run real mode: this one needs none of it. */
-static int64_t set_tss_address(struct vm *vm, uint64_t value, void *data)
-{
-	(void)vm;
-	(void)data;
-	return value > UINT32_MAX - 3 * PAGE_SIZE ? -EINVAL : 0;
-}
-
-static int64_t set_identity_map_address(struct vm *vm, uint64_t value, void *data)
-{
-	(void)vm;
-	(void)value;
-	(void)data;
-	return 0;
-}
-
-/* Guests' page tables are the backend's affair: there is nothing to size. */
-static int64_t set_mmu_pages(struct vm *vm, uint64_t value, void *data)
-{
-	(void)vm;
-	(void)data;
-	return value ? 0 : -EINVAL;
-}
-
-static int64_t set_boot_cpu(struct vm *vm, uint64_t value, void *data)
-{
-	(void)data;
-	if (vm->vcpu_count)
-		return -EBUSY;
-	if (value >= VCPU_ID_LIMIT)
-		return -EINVAL;
-	vm->boot_cpu = (uint32_t)value;
-	return 0;
-}
-
-static int64_t create_irqchip(struct vm *vm, uint64_t value, void *data)
-{
-	struct irqchip *chip;
-	int err;
-
-	(void)value;
-	(void)data;
-	if (vm->irqchip)
-		return -EEXIST;
-	err = irqchip_create(vm, &chip);
-	if (err < 0)
-		return err;
-	__atomic_store_n(&vm->irqchip, chip, __ATOMIC_RELEASE); /* with what is in it */
-	return 0;
-}
-
-static int64_t create_pit(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_create_pit(vm->irqchip, data);
-}
-
-static int64_t get_irqchip(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_get(vm->irqchip, data);
-}
-
-static int64_t set_irqchip(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_set(vm->irqchip, data);
-}
-
-static int64_t get_pit(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_get_pit(vm->irqchip, data);
-}
-
-static int64_t set_pit(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_set_pit(vm->irqchip, data);
-}
-
-static int64_t control_reinjection(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_reinject_control(vm->irqchip, data);
-}
-
-static int64_t set_irq_line(struct vm *vm, uint64_t value, void *data)
-{
-	const struct kvm_irq_level *line = data;
-
-	(void)value;
-	irqchip_set_line(vm->irqchip, line->irq, line->level != 0);
-	return 0;
-}
-
-static int64_t set_irq_line_status(struct vm *vm, uint64_t value, void *data)
-{
-	struct kvm_irq_level *line = data;
-
-	(void)value;
-	line->status = irqchip_set_line(vm->irqchip, line->irq, line->level != 0);
-	return 0;
-}
-
-static int64_t signal_msi(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_signal_msi(vm->irqchip, data);
-}
-
-static int64_t set_irqfd(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return irqchip_irqfd(vm->irqchip, data);
-}
-
-static int64_t set_ioeventfd(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return ioevent_set(vm, data);
-}
-
-#define ROUTES_MAX 4096
-
-static int64_t set_routing(struct vm *vm, uint64_t value, void *data)
-{
-	struct kvm_irq_routing_entry *entries;
-	struct kvm_irq_routing head;
-	int err = host_copy_in(&head, value, sizeof(head));
-	size_t size;
-
-	(void)data;
-	if (err < 0)
-		return err;
-	if (head.nr > ROUTES_MAX || head.flags)
-		return -EINVAL;
-	size = head.nr * sizeof(*entries);
-	entries = host_alloc(size ? size : sizeof(*entries));
-	if (!entries)
-		return -ENOMEM;
-	err = host_copy_in(entries, value + sizeof(head), size);
-	if (!err)
-		err = irqchip_set_routing(vm->irqchip, entries, head.nr);
-	host_free(entries);
-	return err;
-}
-
-static int64_t get_clock(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	clock_get(vm, data);
-	return 0;
-}
-
-static int64_t set_clock(struct vm *vm, uint64_t value, void *data)
-{
-	(void)value;
-	return clock_set(vm, data);
-}
-
-/* Guests' TSCs run at the host's rate. */
-static int64_t check_tsc_khz(uint64_t khz)
-{
-	uint64_t host = host_tsc_khz(), apart = khz > host ? khz - host : host - khz;
-
-	/* A caller that computed it from elsewhere is within 250 in a million. */
-	return !khz || apart * 4000 <= host ? 0 : -EINVAL;
-}
-
-static int64_t vm_set_tsc_khz(struct vm *vm, uint64_t value, void *data)
-{
-	(void)vm;
-	(void)data;
-	return check_tsc_khz(value);
-}
-
-static int64_t vm_get_tsc_khz(struct vm *vm, uint64_t value, void *data)
-{
-	(void)vm;
-	(void)value;
-	(void)data;
-	return host_tsc_khz();
-}
 
 /* --- vCPUs ------------------------------------------------------------------------------------ */
 
@@ -397,7 +119,7 @@ static int64_t set_tsc_khz(struct vcpu *vcpu, uint64_t value, void *data)
 {
 	(void)vcpu;
 	(void)data;
-	return check_tsc_khz(value);
+	return command_check_tsc_khz(value);
 }
 
 static int64_t get_tsc_khz(struct vcpu *vcpu, uint64_t value, void *data)
@@ -452,42 +174,43 @@ static int64_t setup_mce(struct vcpu *vcpu, uint64_t value, void *data)
 	}
 
 static const struct command commands[] = {
-	SYSTEM(KVM_GET_API_VERSION, VALUE, get_api_version),
-	SYSTEM(KVM_CHECK_EXTENSION, VALUE, check_extension),
-	SYSTEM(KVM_GET_VCPU_MMAP_SIZE, VALUE, get_run_size),
-	SYSTEM(KVM_GET_SUPPORTED_CPUID, LIST, get_supported_cpuid),
-	SYSTEM(KVM_GET_EMULATED_CPUID, LIST, get_emulated_cpuid),
-	SYSTEM(KVM_GET_MSR_INDEX_LIST, LIST, get_msr_index_list),
-	SYSTEM(KVM_GET_MSR_FEATURE_INDEX_LIST, LIST, get_msr_feature_list),
-	SYSTEM(KVM_GET_MSRS, LIST, get_msr_features),
-	SYSTEM(KVM_X86_GET_MCE_CAP_SUPPORTED, OUT, get_mce_cap),
+	SYSTEM(KVM_GET_API_VERSION, VALUE, command_get_api_version),
+	SYSTEM(KVM_CHECK_EXTENSION, VALUE, command_check_extension),
+	SYSTEM(KVM_GET_VCPU_MMAP_SIZE, VALUE, command_get_run_size),
+	SYSTEM(KVM_GET_SUPPORTED_CPUID, LIST, command_get_supported_cpuid),
+	SYSTEM(KVM_GET_EMULATED_CPUID, LIST, command_get_emulated_cpuid),
+	SYSTEM(KVM_GET_MSR_INDEX_LIST, LIST, command_get_msr_index_list),
+	SYSTEM(KVM_GET_MSR_FEATURE_INDEX_LIST, LIST, command_get_msr_feature_list),
+	SYSTEM(KVM_GET_MSRS, LIST, command_get_msr_features),
+	SYSTEM(KVM_X86_GET_MCE_CAP_SUPPORTED, OUT, command_get_mce_cap),
 
-	VM(KVM_CHECK_EXTENSION, VALUE, 0, check_vm_extension),
+	VM(KVM_CHECK_EXTENSION, VALUE, 0, command_check_vm_extension),
 	VM(KVM_ENABLE_CAP, IN, NEEDS_LOCK, extension_enable),
-	VM(KVM_SET_USER_MEMORY_REGION, IN, NEEDS_LOCK, set_memory_region),
-	VM(KVM_GET_DIRTY_LOG, IN, NEEDS_LOCK, get_dirty_log),
-	VM(KVM_CLEAR_DIRTY_LOG, IN, NEEDS_LOCK, clear_dirty_log),
-	VM(KVM_SET_NR_MMU_PAGES, VALUE, 0, set_mmu_pages),
-	VM(KVM_SET_TSS_ADDR, VALUE, 0, set_tss_address),
-	VM(KVM_SET_IDENTITY_MAP_ADDR, IN, NEEDS_LOCK | NEEDS_NO_VCPUS, set_identity_map_address),
-	VM(KVM_SET_BOOT_CPU_ID, VALUE, NEEDS_LOCK, set_boot_cpu),
-	VM(KVM_CREATE_IRQCHIP, VALUE, NEEDS_LOCK | NEEDS_NO_VCPUS, create_irqchip),
-	VM(KVM_GET_IRQCHIP, BOTH, NEEDS_IRQCHIP, get_irqchip),
-	VM(KVM_SET_IRQCHIP, IN, NEEDS_IRQCHIP, set_irqchip),
-	VM(KVM_CREATE_PIT2, IN, NEEDS_LOCK | NEEDS_IRQCHIP, create_pit),
-	VM(KVM_GET_PIT2, OUT, NEEDS_IRQCHIP, get_pit),
-	VM(KVM_SET_PIT2, IN, NEEDS_IRQCHIP, set_pit),
-	VM(KVM_REINJECT_CONTROL, IN, NEEDS_IRQCHIP, control_reinjection),
-	VM(KVM_IRQ_LINE, IN, NEEDS_IRQCHIP, set_irq_line),
-	VM(KVM_IRQ_LINE_STATUS, BOTH, NEEDS_IRQCHIP, set_irq_line_status),
-	VM(KVM_SIGNAL_MSI, IN, NEEDS_IRQCHIP, signal_msi),
-	VM(KVM_SET_GSI_ROUTING, LIST, NEEDS_IRQCHIP, set_routing),
-	VM(KVM_IRQFD, IN, NEEDS_IRQCHIP, set_irqfd),
-	VM(KVM_IOEVENTFD, IN, NEEDS_LOCK, set_ioeventfd),
-	VM(KVM_GET_CLOCK, OUT, 0, get_clock),
-	VM(KVM_SET_CLOCK, IN, 0, set_clock),
-	VM(KVM_SET_TSC_KHZ, VALUE, NEEDS_LOCK | NEEDS_NO_VCPUS, vm_set_tsc_khz),
-	VM(KVM_GET_TSC_KHZ, VALUE, 0, vm_get_tsc_khz),
+	VM(KVM_SET_USER_MEMORY_REGION, IN, NEEDS_LOCK, command_set_memory_region),
+	VM(KVM_GET_DIRTY_LOG, IN, NEEDS_LOCK, command_get_dirty_log),
+	VM(KVM_CLEAR_DIRTY_LOG, IN, NEEDS_LOCK, command_clear_dirty_log),
+	VM(KVM_SET_NR_MMU_PAGES, VALUE, 0, command_set_mmu_pages),
+	VM(KVM_SET_TSS_ADDR, VALUE, 0, command_set_tss_address),
+	VM(KVM_SET_IDENTITY_MAP_ADDR, IN, NEEDS_LOCK | NEEDS_NO_VCPUS,
+	   command_set_identity_map_address),
+	VM(KVM_SET_BOOT_CPU_ID, VALUE, NEEDS_LOCK, command_set_boot_cpu),
+	VM(KVM_CREATE_IRQCHIP, VALUE, NEEDS_LOCK | NEEDS_NO_VCPUS, command_create_irqchip),
+	VM(KVM_GET_IRQCHIP, BOTH, NEEDS_IRQCHIP, command_get_irqchip),
+	VM(KVM_SET_IRQCHIP, IN, NEEDS_IRQCHIP, command_set_irqchip),
+	VM(KVM_CREATE_PIT2, IN, NEEDS_LOCK | NEEDS_IRQCHIP, command_create_pit),
+	VM(KVM_GET_PIT2, OUT, NEEDS_IRQCHIP, command_get_pit),
+	VM(KVM_SET_PIT2, IN, NEEDS_IRQCHIP, command_set_pit),
+	VM(KVM_REINJECT_CONTROL, IN, NEEDS_IRQCHIP, command_control_reinjection),
+	VM(KVM_IRQ_LINE, IN, NEEDS_IRQCHIP, command_set_irq_line),
+	VM(KVM_IRQ_LINE_STATUS, BOTH, NEEDS_IRQCHIP, command_set_irq_line_status),
+	VM(KVM_SIGNAL_MSI, IN, NEEDS_IRQCHIP, command_signal_msi),
+	VM(KVM_SET_GSI_ROUTING, LIST, NEEDS_IRQCHIP, command_set_routing),
+	VM(KVM_IRQFD, IN, NEEDS_IRQCHIP, command_set_irqfd),
+	VM(KVM_IOEVENTFD, IN, NEEDS_LOCK, command_set_ioeventfd),
+	VM(KVM_GET_CLOCK, OUT, 0, command_get_clock),
+	VM(KVM_SET_CLOCK, IN, 0, command_set_clock),
+	VM(KVM_SET_TSC_KHZ, VALUE, NEEDS_LOCK | NEEDS_NO_VCPUS, command_vm_set_tsc_khz),
+	VM(KVM_GET_TSC_KHZ, VALUE, 0, command_vm_get_tsc_khz),
 
 	VCPU(KVM_RUN, VALUE, 0, run),
 	VCPU(KVM_GET_REGS, OUT, 0, get_regs),

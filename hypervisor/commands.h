@@ -36,6 +36,48 @@ struct command {
 	int64_t (*vcpu)(struct vcpu *vcpu, uint64_t value, void *data);
 };
 
+/* The banks of machine checks that a vCPU can have, and their features. */
+#define MCE_CAP_SUPPORTED (MCG_CAP_CTL_P | MCG_CAP_SER_P | MSR_MCE_BANKS_MAX)
+
+/* commands_vm.c: those of the system and of VMs, named as the ABI names them */
+int64_t command_get_api_version(const struct backend *backend, uint64_t value, void *data);
+int64_t command_get_run_size(const struct backend *backend, uint64_t value, void *data);
+int64_t command_check_extension(const struct backend *backend, uint64_t value, void *data);
+int64_t command_get_supported_cpuid(const struct backend *backend, uint64_t value, void *data);
+int64_t command_get_emulated_cpuid(const struct backend *backend, uint64_t value, void *data);
+int64_t command_get_msr_index_list(const struct backend *backend, uint64_t value, void *data);
+int64_t command_get_msr_feature_list(const struct backend *backend, uint64_t value, void *data);
+int64_t command_get_msr_features(const struct backend *backend, uint64_t value, void *data);
+int64_t command_get_mce_cap(const struct backend *backend, uint64_t value, void *data);
+int64_t command_check_vm_extension(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_memory_region(struct vm *vm, uint64_t value, void *data);
+int64_t command_get_dirty_log(struct vm *vm, uint64_t value, void *data);
+int64_t command_clear_dirty_log(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_tss_address(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_identity_map_address(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_mmu_pages(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_boot_cpu(struct vm *vm, uint64_t value, void *data);
+int64_t command_create_irqchip(struct vm *vm, uint64_t value, void *data);
+int64_t command_create_pit(struct vm *vm, uint64_t value, void *data);
+int64_t command_get_irqchip(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_irqchip(struct vm *vm, uint64_t value, void *data);
+int64_t command_get_pit(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_pit(struct vm *vm, uint64_t value, void *data);
+int64_t command_control_reinjection(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_irq_line(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_irq_line_status(struct vm *vm, uint64_t value, void *data);
+int64_t command_signal_msi(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_irqfd(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_ioeventfd(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_routing(struct vm *vm, uint64_t value, void *data);
+int64_t command_get_clock(struct vm *vm, uint64_t value, void *data);
+int64_t command_set_clock(struct vm *vm, uint64_t value, void *data);
+int64_t command_vm_set_tsc_khz(struct vm *vm, uint64_t value, void *data);
+int64_t command_vm_get_tsc_khz(struct vm *vm, uint64_t value, void *data);
+
+/* Guests' TSCs run at the host's rate: whether that is what the caller means. */
+int64_t command_check_tsc_khz(uint64_t khz);
+
 /* KVM_CHECK_EXTENSION: 0 for what isn't served. */
 int64_t extension_check(const struct backend *backend, uint64_t number);
 /* KVM_ENABLE_CAP on a VM. */
