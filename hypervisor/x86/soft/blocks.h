@@ -13,10 +13,16 @@
 #include "hypervisor/x86/soft/soft.h"
 
 /* Operations call each other at their ends; a build without tail calls must not do so for ever. */
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define SOFT_TAIL_CALLS true
-#else
+#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SOFT_TAIL_CALLS false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+	__has_feature(memory_sanitizer)
+#define SOFT_TAIL_CALLS false
+#endif
+#endif
+#ifndef SOFT_TAIL_CALLS
+#define SOFT_TAIL_CALLS true
 #endif
 
 #define SOFT_BLOCK_INSNS 48

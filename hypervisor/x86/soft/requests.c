@@ -10,17 +10,21 @@
 
 enum request_kind { REQUEST_CODE, REQUEST_PROTECT, REQUEST_FLUSH };
 
-struct soft_requests {
-	struct host_spin lock; /* guards all but served and inside */
-	uint64_t sequence;     /* of the last request; [any] read without the lock, too */
-	uint64_t served;       /* [any] those up to this one are served */
-	bool inside;           /* [any] in run(), and not waiting for others */
-	bool overflow;         /* more than there was room for: everything is void */
+struct request_list {
+	bool overflow; /* more than there was room for: everything is void */
 	unsigned count;
 	struct {
 		enum request_kind kind;
 		uint64_t gpa, size;
 	} range[RANGES_MAX];
+};
+
+struct soft_requests {
+	struct host_spin lock;    /* guards sequence and list */
+	uint64_t sequence;        /* of the last request; [any] read without the lock, too */
+	uint64_t served;          /* [any] those up to this one are served */
+	bool inside;              /* [any] in run(), and not waiting for others */
+	struct request_list list; /* those behind served */
 };
 
 int soft_requests_create(struct soft_vcpu *c)
@@ -48,16 +52,17 @@ void soft_interrupt(struct soft_vcpu *c)
 static uint64_t request(struct soft_vcpu *c, enum request_kind kind, uint64_t gpa, uint64_t size)
 {
 	struct soft_requests *r = c->requests;
+	struct request_list *list = &r->list;
 	uint64_t sequence;
 
 	host_spin_lock(&r->lock);
-	if (r->count == RANGES_MAX) {
-		r->overflow = true;
+	if (list->count == RANGES_MAX) {
+		list->overflow = true;
 	} else {
-		r->range[r->count].kind = kind;
-		r->range[r->count].gpa = gpa;
-		r->range[r->count].size = size;
-		r->count++;
+		list->range[list->count].kind = kind;
+		list->range[list->count].gpa = gpa;
+		list->range[list->count].size = size;
+		list->count++;
 	}
 	sequence = r->sequence + 1;
 	__atomic_store_n(&r->sequence, sequence, __ATOMIC_SEQ_CST);
@@ -81,24 +86,24 @@ uint64_t soft_request_flush(struct soft_vcpu *c, uint64_t gpa, uint64_t size)
 	return request(c, REQUEST_FLUSH, gpa, size);
 }
 
-static void serve_all(struct soft_vcpu *c, struct soft_requests *r)
+static void serve_all(struct soft_vcpu *c, const struct request_list *list)
 {
-	if (r->overflow) {
+	if (list->overflow) {
 		soft_tlb_flush_all(c);
 		soft_blocks_flush(c);
 		return;
 	}
-	for (unsigned i = 0; i < r->count; i++) {
-		switch (r->range[i].kind) {
+	for (unsigned i = 0; i < list->count; i++) {
+		switch (list->range[i].kind) {
 		case REQUEST_CODE:
-			soft_blocks_void(c, r->range[i].gpa, r->range[i].size);
+			soft_blocks_void(c, list->range[i].gpa, list->range[i].size);
 			break;
 		case REQUEST_PROTECT:
-			soft_tlb_protect(c, r->range[i].gpa);
+			soft_tlb_protect(c, list->range[i].gpa);
 			break;
 		case REQUEST_FLUSH:
 			soft_tlb_flush_all(c);
-			soft_blocks_void(c, r->range[i].gpa, r->range[i].size);
+			soft_blocks_void(c, list->range[i].gpa, list->range[i].size);
 			break;
 		}
 	}
@@ -107,18 +112,20 @@ static void serve_all(struct soft_vcpu *c, struct soft_requests *r)
 void soft_requests_serve(struct soft_vcpu *c)
 {
 	struct soft_requests *r = c->requests;
-	struct soft_requests taken;
+	struct request_list taken;
+	uint64_t sequence;
 
 	if (SOFT_LIKELY(__atomic_load_n(&r->sequence, __ATOMIC_SEQ_CST) ==
 			__atomic_load_n(&r->served, __ATOMIC_RELAXED)))
 		return;
 	host_spin_lock(&r->lock);
-	taken = *r;
-	r->count = 0;
-	r->overflow = false;
+	taken = r->list;
+	sequence = r->sequence;
+	r->list.count = 0;
+	r->list.overflow = false;
 	host_spin_unlock(&r->lock);
 	serve_all(c, &taken);
-	__atomic_store_n(&r->served, taken.sequence, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&r->served, sequence, __ATOMIC_SEQ_CST);
 }
 
 void soft_requests_enter(struct soft_vcpu *c)
