@@ -227,7 +227,7 @@ static void publish(struct vm *vm, struct memory_slots *table, const struct memo
 		vm->backend->memory_changed(vm, old->gpa, old->size);
 	if (now && !(old && old->gpa == now->gpa))
 		vm->backend->memory_changed(vm, now->gpa, now->size);
-	vm_synchronize(vm, NULL);
+	vm_synchronize(vm);
 	vm_wait_for_readers(vm);
 	host_free(before);
 }

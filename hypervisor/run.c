@@ -187,6 +187,11 @@ static void interrupted(struct host_run *run_state)
 		vcpu->vm->backend->kick(vcpu);
 }
 
+static bool is_page_fault(const struct cpu_event *event)
+{
+	return event->kind == CPU_EVENT_EXCEPTION && event->vector == CPU_VECTOR_PF;
+}
+
 static enum run_step enter_guest(struct vcpu *vcpu)
 {
 	struct exit exit;
@@ -195,6 +200,9 @@ static enum run_step enter_guest(struct vcpu *vcpu)
 	vcpu_enter_guest(vcpu);
 	vcpu->vm->backend->run(vcpu, &exit);
 	vcpu_leave_guest(vcpu);
+	/* One whose delivery isn't done carries its address where the caller finds it. */
+	if (is_page_fault(&vcpu->inject))
+		vcpu->state.cr2 = vcpu->exception_address;
 	return exit.kind == EXIT_NONE ? RUN_GO_ON : run_handle_exit(vcpu, &exit);
 }
 
@@ -274,6 +282,8 @@ int64_t run_vcpu(struct vcpu *vcpu)
 	    __atomic_load_n(&run->kvm_dirty_regs, __ATOMIC_RELAXED))
 		return -EINVAL; /* KVM_CAP_SYNC_REGS isn't served */
 	host_run_begin(&vcpu->run_state, interrupted);
+	if (is_page_fault(&vcpu->inject)) /* as the caller has set it, maybe */
+		vcpu->exception_address = vcpu->state.cr2;
 	if (!vcpu->lapic)
 		vcpu->cr8 = run->cr8 & 0xf;
 	if (completed)

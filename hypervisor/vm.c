@@ -177,19 +177,16 @@ static void wait_for_vcpu(struct vcpu *vcpu, struct vm_waiting *self)
 			host_yield(); /* a signal is for who comes after us */
 }
 
-void vm_synchronize(struct vm *vm, struct vcpu *self)
+void vm_synchronize(struct vm *vm)
 {
 	uint32_t count = __atomic_load_n(&vm->vcpu_count, __ATOMIC_ACQUIRE);
 	struct vm_waiting waiting = {0};
 	bool begun = false;
 
-	/* Two vCPUs that synchronize at once would else wait for each other. */
-	if (self)
-		vcpu_leave_guest(self);
 	for (uint32_t i = 0; i < count; i++) {
 		struct vcpu *vcpu = vm->vcpus[i];
 
-		if (vcpu == self || !__atomic_load_n(&vcpu->in_guest, __ATOMIC_SEQ_CST))
+		if (!__atomic_load_n(&vcpu->in_guest, __ATOMIC_SEQ_CST))
 			continue;
 		if (!begun)
 			begin_waiting(vm, &waiting);
@@ -198,6 +195,4 @@ void vm_synchronize(struct vm *vm, struct vcpu *self)
 	}
 	if (begun)
 		end_waiting(vm, &waiting);
-	if (self)
-		vcpu_enter_guest(self);
 }

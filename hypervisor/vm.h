@@ -62,11 +62,10 @@ struct vm {
 };
 
 /*
- * Returns when every vCPU that is in the guest now has left it, or passed a point where it holds
- * nothing cached from before (the backend's memory_changed() answers).  Task; not by a vCPU inside
- * run() that others may wait for: the soft backend calls it with itself counted as out.
+ * Returns when every vCPU that is in the guest now has left it once: what it found in tables before
+ * is out of use.  Task; not by a vCPU inside run().
  */
-void vm_synchronize(struct vm *vm, struct vcpu *self);
+void vm_synchronize(struct vm *vm);
 
 /*
  * Tables that are published whole and never changed (slots, ioevents): between begin and end what
