@@ -79,89 +79,90 @@ COMPUTE_ONE_ALL(not, "not", "", "")
 	}
 
 /* To a register, from memory. */
-#define HANDLER_LOAD(name, form, address, bits, writes)                                            \
-	static void name##_##form##_##bits(struct soft_vcpu *c, const struct soft_op *op)          \
+#define BODY_LOAD(name, bits, writes)                                                              \
+	static SOFT_INLINE void name##_load_##bits(struct soft_vcpu *c, const struct soft_op *op,  \
+						   const void *at)                                 \
 	{                                                                                          \
-		const void *at = soft_operand_read(c, op, address, bits / 8);                      \
-		uint##bits##_t result;                                                             \
+		uint##bits##_t result =                                                            \
+			name##_##bits(soft_get##bits(c, op->a),                                    \
+				      (uint##bits##_t)soft_load(at, bits / 8), &c->flags);         \
                                                                                                    \
-		if (SOFT_UNLIKELY(!at)) {                                                          \
-			soft_stop(c, op);                                                          \
-			return;                                                                    \
-		}                                                                                  \
-		result = name##_##bits(soft_get##bits(c, op->a),                                   \
-				       (uint##bits##_t)soft_load(at, bits / 8), &c->flags);        \
 		if (writes)                                                                        \
 			soft_put##bits(c, op->a, result);                                          \
 		soft_next(c, op);                                                                  \
 	}
 
-/* To memory, from a register or an immediate; when nothing is written it is but read. */
-#define HANDLER_STORE(name, form, address, bits, b, writes)                                        \
-	static void name##_##form##_##bits(struct soft_vcpu *c, const struct soft_op *op)          \
+/* To memory, from a register or an immediate. */
+#define BODY_CHANGE(name, form, bits, b)                                                           \
+	static SOFT_INLINE void name##_##form##_change_##bits(                                     \
+		struct soft_vcpu *c, const struct soft_op *op, void *at, uint16_t *flags)          \
 	{                                                                                          \
-		uint16_t flags = c->flags;                                                         \
-		uint##bits##_t result;                                                             \
-		const void *at;                                                                    \
-		void *to = NULL;                                                                   \
+		uint##bits##_t operand = (uint##bits##_t)(b);                                      \
                                                                                                    \
-		if (writes)                                                                        \
-			at = to = soft_operand_update(c, op, address, bits / 8);                   \
-		else                                                                               \
-			at = soft_operand_read(c, op, address, bits / 8);                          \
-		if (SOFT_UNLIKELY(!at)) {                                                          \
-			soft_stop(c, op);                                                          \
-			return;                                                                    \
-		}                                                                                  \
-		result = name##_##bits((uint##bits##_t)soft_load(at, bits / 8),                    \
-				       (uint##bits##_t)(b), &flags);                               \
-		if (writes) {                                                                      \
-			soft_save(to, result, bits / 8);                                           \
-			if (SOFT_UNLIKELY(!soft_update_end(c, to))) {                              \
-				soft_stop(c, op);                                                  \
-				return;                                                            \
-			}                                                                          \
-		}                                                                                  \
-		c->flags = flags;                                                                  \
+		(void)c;                                                                           \
+		soft_save(at,                                                                      \
+			  name##_##bits((uint##bits##_t)soft_load(at, bits / 8), operand, flags),  \
+			  bits / 8);                                                               \
+	}
+
+/* Memory with a register or an immediate, for the flags alone. */
+#define BODY_COMPARE(name, form, bits, b)                                                          \
+	static SOFT_INLINE void name##_##form##_compare_##bits(                                    \
+		struct soft_vcpu *c, const struct soft_op *op, const void *at)                     \
+	{                                                                                          \
+		name##_##bits((uint##bits##_t)soft_load(at, bits / 8), (uint##bits##_t)(b),        \
+			      &c->flags);                                                          \
 		soft_next(c, op);                                                                  \
 	}
 
-#define HANDLERS(name, bits, writes)                                                               \
+#define HANDLERS_REGISTER(name, bits, writes)                                                      \
 	HANDLER_REGISTER(name, rr, bits, soft_get##bits(c, op->b), writes)                         \
 	HANDLER_REGISTER(name, ri, bits, op->immediate, writes)                                    \
-	HANDLER_LOAD(name, rm_flat, SOFT_FLAT, bits, writes)                                       \
-	HANDLER_LOAD(name, rm_indexed, SOFT_INDEXED, bits, writes)                                 \
-	HANDLER_LOAD(name, rm_general, SOFT_GENERAL, bits, writes)                                 \
-	HANDLER_STORE(name, mr_flat, SOFT_FLAT, bits, soft_get##bits(c, op->b), writes)            \
-	HANDLER_STORE(name, mr_indexed, SOFT_INDEXED, bits, soft_get##bits(c, op->b), writes)      \
-	HANDLER_STORE(name, mr_general, SOFT_GENERAL, bits, soft_get##bits(c, op->b), writes)      \
-	HANDLER_STORE(name, mi_flat, SOFT_FLAT, bits, op->immediate, writes)                       \
-	HANDLER_STORE(name, mi_indexed, SOFT_INDEXED, bits, op->immediate, writes)                 \
-	HANDLER_STORE(name, mi_general, SOFT_GENERAL, bits, op->immediate, writes)
+	BODY_LOAD(name, bits, writes)                                                              \
+	SOFT_READER(name##_rm_flat_##bits, SOFT_FLAT, bits / 8, name##_load_##bits)                \
+	SOFT_READER(name##_rm_indexed_##bits, SOFT_INDEXED, bits / 8, name##_load_##bits)          \
+	SOFT_READER(name##_rm_general_##bits, SOFT_GENERAL, bits / 8, name##_load_##bits)
 
-#define HANDLERS_ALL(name, writes)                                                                 \
-	HANDLERS(name, 8, writes)                                                                  \
-	HANDLERS(name, 16, writes)                                                                 \
-	HANDLERS(name, 32, writes)                                                                 \
-	HANDLERS(name, 64, writes)                                                                 \
-	static soft_forms name##_forms = {                                                         \
-		SOFT_ALL_SIZES(name##_rr),         SOFT_ALL_SIZES(name##_ri),                      \
-		SOFT_ALL_SIZES(name##_rm_flat),    SOFT_ALL_SIZES(name##_rm_indexed),              \
-		SOFT_ALL_SIZES(name##_rm_general), SOFT_ALL_SIZES(name##_mr_flat),                 \
-		SOFT_ALL_SIZES(name##_mr_indexed), SOFT_ALL_SIZES(name##_mr_general),              \
-		SOFT_ALL_SIZES(name##_mi_flat),    SOFT_ALL_SIZES(name##_mi_indexed),              \
-		SOFT_ALL_SIZES(name##_mi_general),                                                 \
+#define HANDLERS_MEMORY(name, form, bits, maker, body)                                             \
+	maker(name##_##form##_flat_##bits, SOFT_FLAT, bits / 8, body)                              \
+		maker(name##_##form##_indexed_##bits, SOFT_INDEXED, bits / 8, body)                \
+			maker(name##_##form##_general_##bits, SOFT_GENERAL, bits / 8, body)
+
+/* Those that write, and those that don't. */
+#define HANDLERS_WRITING(name, bits)                                                               \
+	HANDLERS_REGISTER(name, bits, true)                                                        \
+	BODY_CHANGE(name, mr, bits, soft_get##bits(c, op->b))                                      \
+	BODY_CHANGE(name, mi, bits, op->immediate)                                                 \
+	HANDLERS_MEMORY(name, mr, bits, SOFT_UPDATER, name##_mr_change_##bits)                     \
+	HANDLERS_MEMORY(name, mi, bits, SOFT_UPDATER, name##_mi_change_##bits)
+
+#define HANDLERS_COMPARING(name, bits)                                                             \
+	HANDLERS_REGISTER(name, bits, false)                                                       \
+	BODY_COMPARE(name, mr, bits, soft_get##bits(c, op->b))                                     \
+	BODY_COMPARE(name, mi, bits, op->immediate)                                                \
+	HANDLERS_MEMORY(name, mr, bits, SOFT_READER, name##_mr_compare_##bits)                     \
+	HANDLERS_MEMORY(name, mi, bits, SOFT_READER, name##_mi_compare_##bits)
+
+#define HANDLERS_ALL(name, kind)                                                                   \
+	HANDLERS_##kind(name, 8) HANDLERS_##kind(name, 16) HANDLERS_##kind(name, 32)               \
+		HANDLERS_##kind(name, 64) static soft_forms name##_forms = {                       \
+			SOFT_ALL_SIZES(name##_rr),         SOFT_ALL_SIZES(name##_ri),              \
+			SOFT_ALL_SIZES(name##_rm_flat),    SOFT_ALL_SIZES(name##_rm_indexed),      \
+			SOFT_ALL_SIZES(name##_rm_general), SOFT_ALL_SIZES(name##_mr_flat),         \
+			SOFT_ALL_SIZES(name##_mr_indexed), SOFT_ALL_SIZES(name##_mr_general),      \
+			SOFT_ALL_SIZES(name##_mi_flat),    SOFT_ALL_SIZES(name##_mi_indexed),      \
+			SOFT_ALL_SIZES(name##_mi_general),                                         \
 	};
 
-HANDLERS_ALL(add, true)
-HANDLERS_ALL(or, true)
-HANDLERS_ALL(adc, true)
-HANDLERS_ALL(sbb, true)
-HANDLERS_ALL(and, true)
-HANDLERS_ALL(sub, true)
-HANDLERS_ALL(xor, true)
-HANDLERS_ALL(cmp, false)
-HANDLERS_ALL(test, false)
+HANDLERS_ALL(add, WRITING)
+HANDLERS_ALL(or, WRITING)
+HANDLERS_ALL(adc, WRITING)
+HANDLERS_ALL(sbb, WRITING)
+HANDLERS_ALL(and, WRITING)
+HANDLERS_ALL(sub, WRITING)
+HANDLERS_ALL(xor, WRITING)
+HANDLERS_ALL(cmp, COMPARING)
+HANDLERS_ALL(test, COMPARING)
 
 /* --- Handlers of one operand
  * -------------------------------------------------------------------- */
@@ -173,31 +174,19 @@ HANDLERS_ALL(test, false)
 		soft_next(c, op);                                                                  \
 	}
 
-#define HANDLER_ONE_MEMORY(name, form, address, bits)                                              \
-	static void name##_##form##_##bits(struct soft_vcpu *c, const struct soft_op *op)          \
-	{                                                                                          \
-		void *at = soft_operand_update(c, op, address, bits / 8);                          \
-		uint16_t flags = c->flags;                                                         \
-                                                                                                   \
-		if (SOFT_UNLIKELY(!at)) {                                                          \
-			soft_stop(c, op);                                                          \
-			return;                                                                    \
-		}                                                                                  \
-		soft_save(at, name##_##bits((uint##bits##_t)soft_load(at, bits / 8), &flags),      \
-			  bits / 8);                                                               \
-		if (SOFT_UNLIKELY(!soft_update_end(c, at))) {                                      \
-			soft_stop(c, op);                                                          \
-			return;                                                                    \
-		}                                                                                  \
-		c->flags = flags;                                                                  \
-		soft_next(c, op);                                                                  \
-	}
-
 #define HANDLERS_ONE(name, bits)                                                                   \
+	static SOFT_INLINE void name##_change_##bits(                                              \
+		struct soft_vcpu *c, const struct soft_op *op, void *at, uint16_t *flags)          \
+	{                                                                                          \
+		(void)c;                                                                           \
+		(void)op;                                                                          \
+		soft_save(at, name##_##bits((uint##bits##_t)soft_load(at, bits / 8), flags),       \
+			  bits / 8);                                                               \
+	}                                                                                          \
 	HANDLER_ONE_REGISTER(name, bits)                                                           \
-	HANDLER_ONE_MEMORY(name, m_flat, SOFT_FLAT, bits)                                          \
-	HANDLER_ONE_MEMORY(name, m_indexed, SOFT_INDEXED, bits)                                    \
-	HANDLER_ONE_MEMORY(name, m_general, SOFT_GENERAL, bits)
+	SOFT_UPDATER(name##_m_flat_##bits, SOFT_FLAT, bits / 8, name##_change_##bits)              \
+	SOFT_UPDATER(name##_m_indexed_##bits, SOFT_INDEXED, bits / 8, name##_change_##bits)        \
+	SOFT_UPDATER(name##_m_general_##bits, SOFT_GENERAL, bits / 8, name##_change_##bits)
 
 #define HANDLERS_ONE_ALL(name)                                                                     \
 	HANDLERS_ONE(name, 8)                                                                      \
@@ -214,7 +203,7 @@ HANDLERS_ALL(test, false)
 HANDLERS_ONE_ALL(inc)
 HANDLERS_ONE_ALL(dec)
 HANDLERS_ONE_ALL(neg)
-HANDLERS_ONE_ALL(not)
+HANDLERS_ONE_ALL(not )
 
 /* --- Which is which
  * ----------------------------------------------------------------------------- */
@@ -270,6 +259,8 @@ bool soft_compile_alu(struct soft_compile *k, const struct decode_insn *insn)
 	if (forms) {
 		soft_compile_op(k);
 		soft_compile_emit(k, (*forms)[soft_compile_form(k, insn)][size]);
+		if (insn->op == OP_CMP || insn->op == OP_TEST)
+			soft_compile_note_compare(k, insn);
 		return true;
 	}
 	if (places) {

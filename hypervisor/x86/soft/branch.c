@@ -8,12 +8,6 @@
  */
 #include "hypervisor/x86/soft/integer.h"
 
-/* The two ends of a conditional branch. */
-struct branch {
-	struct soft_link *link[2]; /* not taken, taken */
-	int32_t to[2];             /* from the block's start */
-};
-
 /* Where a branch of 16 or 32-bit code may go; and one with prefix 66 on AMD's CPUs in 64-bit code.
  */
 static bool legacy_target(struct soft_vcpu *c, uint64_t target, unsigned size, uint64_t *rip)
@@ -100,17 +94,9 @@ static void jmp_legacy(struct soft_vcpu *c, const struct soft_op *op)
 /* --- Conditions
  * --------------------------------------------------------------------------------- */
 
-static inline void take(struct soft_vcpu *c, const struct soft_op *op, bool taken)
-{
-	const struct branch *branch = op->data;
-
-	c->vcpu.state.rip += (uint64_t)(int64_t)branch->to[taken];
-	c->enter(c, branch->link[taken]);
-}
-
 static inline void take_far(struct soft_vcpu *c, const struct soft_op *op, bool taken)
 {
-	const struct branch *branch = op->data;
+	const struct soft_branch *branch = op->data;
 
 	c->vcpu.state.rip += (uint64_t)(int64_t)branch->to[taken];
 	if (branch->link[taken]->stamp)
@@ -160,7 +146,7 @@ static void setcc_m(struct soft_vcpu *c, const struct soft_op *op)
 #define CONDITION(n)                                                                               \
 	static void jcc_near_##n(struct soft_vcpu *c, const struct soft_op *op)                    \
 	{                                                                                          \
-		take(c, op, soft_condition(c->flags, n));                                          \
+		soft_branch_take(c, op, soft_condition(c->flags, n));                              \
 	}                                                                                          \
 	static void jcc_far_##n(struct soft_vcpu *c, const struct soft_op *op)                     \
 	{                                                                                          \
@@ -271,35 +257,58 @@ static void loop_legacy(struct soft_vcpu *c, const struct soft_op *op)
 /* --- CALL and RET
  * ------------------------------------------------------------------------------- */
 
-static inline bool push_return(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART bool push_return_slow(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t *rsp = &c->vcpu.state.gpr[CPU_RSP];
 
-	if (!soft_store_page(c, CPU_SS, *rsp - 8, c->vcpu.state.rip + op->at + op->length, 8))
+	if (!soft_store_slow(c, CPU_SS, *rsp - 8, c->vcpu.state.rip + op->at + op->length, 8))
 		return false;
 	*rsp -= 8;
 	return true;
 }
 
-static void call_near_long(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_INLINE bool push_return(struct soft_vcpu *c, const struct soft_op *op)
 {
-	if (SOFT_UNLIKELY(!push_return(c, op))) {
-		soft_stop(c, op);
-		return;
-	}
+	uint64_t *rsp = &c->vcpu.state.gpr[CPU_RSP];
+	void *to = soft_stack_write_short(c, *rsp - 8);
+
+	if (SOFT_UNLIKELY(!to))
+		return false;
+	soft_save(to, c->vcpu.state.rip + op->at + op->length, 8);
+	*rsp -= 8;
+	return true;
+}
+
+static SOFT_INLINE void call_near_go(struct soft_vcpu *c, const struct soft_op *op)
+{
 	c->vcpu.state.rip += (uint64_t)(int64_t)op->displacement;
 	c->enter(c, op->link);
 }
 
-static void call_far_long(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_INLINE void call_far_go(struct soft_vcpu *c, const struct soft_op *op)
 {
-	if (SOFT_UNLIKELY(!push_return(c, op))) {
-		soft_stop(c, op);
-		return;
-	}
 	c->vcpu.state.rip += (uint64_t)(int64_t)op->displacement;
 	c->enter_far(c, op->link);
 }
+
+#define CALL(name)                                                                                 \
+	static SOFT_APART void name##_slow(struct soft_vcpu *c, const struct soft_op *op)          \
+	{                                                                                          \
+		if (push_return_slow(c, op))                                                       \
+			name##_go(c, op);                                                          \
+		else                                                                               \
+			soft_stop(c, op);                                                          \
+	}                                                                                          \
+	static void name##_long(struct soft_vcpu *c, const struct soft_op *op)                     \
+	{                                                                                          \
+		if (SOFT_LIKELY(push_return(c, op)))                                               \
+			name##_go(c, op);                                                          \
+		else                                                                               \
+			name##_slow(c, op);                                                        \
+	}
+
+CALL(call_near)
+CALL(call_far)
 
 static void call_to_long(struct soft_vcpu *c, const struct soft_op *op, uint64_t target)
 {
@@ -308,7 +317,7 @@ static void call_to_long(struct soft_vcpu *c, const struct soft_op *op, uint64_t
 		soft_stop(c, op);
 		return;
 	}
-	if (SOFT_UNLIKELY(!push_return(c, op))) {
+	if (SOFT_UNLIKELY(!push_return(c, op) && !push_return_slow(c, op))) {
 		soft_stop(c, op);
 		return;
 	}
@@ -355,21 +364,36 @@ static void call_m(struct soft_vcpu *c, const struct soft_op *op)
 		call_to_legacy(c, op, soft_load(at, op->size));
 }
 
-static void ret_long(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_APART void ret_long_slow(struct soft_vcpu *c, const struct soft_op *op)
 {
 	uint64_t *rsp = &c->vcpu.state.gpr[CPU_RSP];
 	const void *at = soft_read_page(c, CPU_SS, *rsp, 8);
 	uint64_t rip;
 
-	if (SOFT_UNLIKELY(!at)) {
+	if (!at) {
 		soft_stop(c, op);
 		return;
 	}
 	rip = soft_load(at, 8);
-	if (SOFT_UNLIKELY((uint64_t)((int64_t)(rip << 16) >> 16) != rip) &&
-	    !soft_canonical(c, rip)) {
+	if (!soft_canonical(c, rip)) {
 		soft_fault_error(c, CPU_VECTOR_GP, 0);
 		soft_stop(c, op);
+		return;
+	}
+	*rsp += 8 + (uint64_t)op->immediate;
+	c->vcpu.state.rip = rip;
+	c->enter_indirect(c);
+}
+
+static void ret_long(struct soft_vcpu *c, const struct soft_op *op)
+{
+	uint64_t *rsp = &c->vcpu.state.gpr[CPU_RSP];
+	const void *at = soft_stack_read_short(c, *rsp);
+	uint64_t rip = at ? soft_load(at, 8) : 0;
+
+	/* Those of 57 bits are left to the slow way. */
+	if (SOFT_UNLIKELY(!at || (uint64_t)((int64_t)(rip << 16) >> 16) != rip)) {
+		ret_long_slow(c, op);
 		return;
 	}
 	*rsp += 8 + (uint64_t)op->immediate;
@@ -409,7 +433,7 @@ static int64_t target_of(const struct soft_compile *k, const struct decode_insn 
 /* In 64-bit mode, with two ends. */
 static bool compile_ends(struct soft_compile *k, const struct decode_insn *insn)
 {
-	struct branch *branch = soft_block_alloc(k->c, sizeof(*branch));
+	struct soft_branch *branch = soft_block_alloc(k->c, sizeof(*branch));
 	int64_t to[2] = {k->at + insn->length, target_of(k, insn)};
 	bool near = true;
 
@@ -451,7 +475,12 @@ static void compile_jcc(struct soft_compile *k, const struct decode_insn *insn)
 		soft_compile_emit(k, jcc_legacy);
 		return;
 	}
-	soft_compile_emit(k, compile_ends(k, insn) ? jcc_near[condition] : jcc_far[condition]);
+	if (compile_ends(k, insn)) {
+		soft_compile_emit(k, jcc_near[condition]);
+		soft_compile_fused(k, condition);
+	} else {
+		soft_compile_emit(k, jcc_far[condition]);
+	}
 }
 
 static void compile_loop(struct soft_compile *k, const struct decode_insn *insn)

@@ -16,10 +16,11 @@ struct soft_compile {
 	struct soft_op *op; /* the one to fill in */
 	uint16_t at;        /* of the instruction, from the block's start */
 	uint8_t length;
-	bool ended;       /* by an instruction that doesn't go on behind it */
-	uint32_t room;    /* from the block's start to its page's end */
-	uint32_t offset;  /* of the block's start in its page */
-	bool no_memory;   /* the blocks' memory is full */
+	bool ended;              /* by an instruction that doesn't go on behind it */
+	uint32_t room;           /* from the block's start to its page's end */
+	uint32_t offset;         /* of the block's start in its page */
+	struct soft_op *compare; /* a CMP or TEST that could be one with a branch behind it */
+	bool no_memory;          /* the blocks' memory is full */
 };
 
 /* Makes the operations of insn, at k->at. */
@@ -76,6 +77,11 @@ const struct decode_insn *soft_compile_keep(struct soft_compile *k, const struct
 /* A link to target, in bytes from the block's start; near: within the page, 64-bit mode. */
 struct soft_link *soft_compile_link(struct soft_compile *k, int64_t target, bool near);
 bool soft_compile_is_near(const struct soft_compile *k, int64_t target);
+
+/* The last operation is a CMP or TEST. */
+void soft_compile_note_compare(struct soft_compile *k, const struct decode_insn *insn);
+/* The last operation is a near Jcc: one with what stands before it, if that is a compare. */
+void soft_compile_fused(struct soft_compile *k, unsigned condition);
 
 /* Each makes the operations of what it knows; false: it is not one of its own. */
 bool soft_compile_alu(struct soft_compile *k, const struct decode_insn *insn);

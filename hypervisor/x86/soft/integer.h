@@ -120,12 +120,12 @@ static inline bool soft_store_page(struct soft_vcpu *c, unsigned segment, uint64
 	return true;
 }
 
-static inline uint64_t soft_flat_address(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_INLINE uint64_t soft_flat_address(struct soft_vcpu *c, const struct soft_op *op)
 {
 	return soft_get64(c, op->base * 8u) + (uint64_t)(int64_t)op->displacement;
 }
 
-static inline uint64_t soft_indexed_address(struct soft_vcpu *c, const struct soft_op *op)
+static SOFT_INLINE uint64_t soft_indexed_address(struct soft_vcpu *c, const struct soft_op *op)
 {
 	return soft_flat_address(c, op) + (soft_get64(c, op->index * 8u) << op->scale);
 }
@@ -181,6 +181,139 @@ static inline bool soft_operand_store(struct soft_vcpu *c, const struct soft_op 
 	return linear.ok && soft_store_page(c, op->segment, linear.address, value, size);
 }
 
+/* The operand's linear address; ok is false if that takes more than the short way. */
+static SOFT_INLINE struct soft_linear soft_operand_linear(struct soft_vcpu *c,
+							  const struct soft_op *op,
+							  enum soft_address address)
+{
+	if (address == SOFT_FLAT)
+		return (struct soft_linear){soft_flat_address(c, op), true};
+	if (address == SOFT_INDEXED)
+		return (struct soft_linear){soft_indexed_address(c, op), true};
+	return (struct soft_linear){c->segment[op->segment].base + soft_offset(c, op), c->long64};
+}
+
+/* The operand's bytes if the short way leads to them, else NULL. */
+static SOFT_INLINE const void *soft_operand_read_short(struct soft_vcpu *c,
+						       const struct soft_op *op,
+						       enum soft_address address, unsigned size)
+{
+	struct soft_linear linear = soft_operand_linear(c, op, address);
+	const struct soft_tlb_entry *entry = soft_tlb_at(c->tlb, linear.address);
+
+	if (SOFT_LIKELY(linear.ok && ((linear.address + size - 1) | PAGE_MASK) == entry->read))
+		return (const void *)(uintptr_t)(linear.address + entry->addend);
+	return NULL;
+}
+
+static SOFT_INLINE void *soft_operand_update_short(struct soft_vcpu *c, const struct soft_op *op,
+						   enum soft_address address, unsigned size)
+{
+	struct soft_linear linear = soft_operand_linear(c, op, address);
+	const struct soft_tlb_entry *entry = soft_tlb_at(c->tlb, linear.address);
+
+	if (SOFT_LIKELY(linear.ok && ((linear.address + size - 1) | PAGE_MASK) == entry->write))
+		return (void *)(uintptr_t)(linear.address + entry->addend);
+	return NULL;
+}
+
+/* The same for 8 bytes of the stack, in 64-bit mode. */
+static SOFT_INLINE const void *soft_stack_read_short(struct soft_vcpu *c, uint64_t linear)
+{
+	const struct soft_tlb_entry *entry = soft_tlb_at(c->tlb, linear);
+
+	if (SOFT_LIKELY(((linear + 7) | PAGE_MASK) == entry->read))
+		return (const void *)(uintptr_t)(linear + entry->addend);
+	return NULL;
+}
+
+static SOFT_INLINE void *soft_stack_write_short(struct soft_vcpu *c, uint64_t linear)
+{
+	const struct soft_tlb_entry *entry = soft_tlb_at(c->tlb, linear);
+
+	if (SOFT_LIKELY(((linear + 7) | PAGE_MASK) == entry->write))
+		return (void *)(uintptr_t)(linear + entry->addend);
+	return NULL;
+}
+
+/*
+ * Handlers with a memory operand.  The short way calls nothing, so that it needs no frame; the slow
+ * way stands apart.  A body goes on to the next operation by itself.
+ */
+
+/* body(c, op, at) */
+#define SOFT_READER(name, address, size, body)                                                     \
+	static SOFT_APART void name##_slow(struct soft_vcpu *c, const struct soft_op *op)          \
+	{                                                                                          \
+		const void *at = soft_operand_read(c, op, address, size);                          \
+                                                                                                   \
+		if (at)                                                                            \
+			body(c, op, at);                                                           \
+		else                                                                               \
+			soft_stop(c, op);                                                          \
+	}                                                                                          \
+	static void name(struct soft_vcpu *c, const struct soft_op *op)                            \
+	{                                                                                          \
+		const void *at = soft_operand_read_short(c, op, address, size);                    \
+                                                                                                   \
+		if (SOFT_LIKELY(at))                                                               \
+			body(c, op, at);                                                           \
+		else                                                                               \
+			name##_slow(c, op);                                                        \
+	}
+
+/* value: what is stored, of c and op */
+#define SOFT_WRITER(name, address, size, value)                                                    \
+	static SOFT_APART void name##_slow(struct soft_vcpu *c, const struct soft_op *op)          \
+	{                                                                                          \
+		if (soft_operand_store(c, op, address, (uint64_t)(value), size))                   \
+			soft_next(c, op);                                                          \
+		else                                                                               \
+			soft_stop(c, op);                                                          \
+	}                                                                                          \
+	static void name(struct soft_vcpu *c, const struct soft_op *op)                            \
+	{                                                                                          \
+		void *to = soft_operand_update_short(c, op, address, size);                        \
+                                                                                                   \
+		if (SOFT_UNLIKELY(!to)) {                                                          \
+			name##_slow(c, op);                                                        \
+			return;                                                                    \
+		}                                                                                  \
+		soft_save(to, (uint64_t)(value), size);                                            \
+		soft_next(c, op);                                                                  \
+	}
+
+/* change(c, op, at, &flags) changes the bytes at at. */
+#define SOFT_UPDATER(name, address, size, change)                                                  \
+	static SOFT_APART bool name##_work(struct soft_vcpu *c, const struct soft_op *op)          \
+	{                                                                                          \
+		void *at = soft_operand_update(c, op, address, size);                              \
+		uint16_t flags = c->flags;                                                         \
+                                                                                                   \
+		if (!at)                                                                           \
+			return false;                                                              \
+		change(c, op, at, &flags);                                                         \
+		if (!soft_update_end(c, at))                                                       \
+			return false;                                                              \
+		c->flags = flags;                                                                  \
+		return true;                                                                       \
+	}                                                                                          \
+	static SOFT_APART void name##_slow(struct soft_vcpu *c, const struct soft_op *op)          \
+	{                                                                                          \
+		soft_next_if(c, op, name##_work(c, op));                                           \
+	}                                                                                          \
+	static void name(struct soft_vcpu *c, const struct soft_op *op)                            \
+	{                                                                                          \
+		void *at = soft_operand_update_short(c, op, address, size);                        \
+                                                                                                   \
+		if (SOFT_UNLIKELY(!at)) {                                                          \
+			name##_slow(c, op);                                                        \
+			return;                                                                    \
+		}                                                                                  \
+		change(c, op, at, &c->flags);                                                      \
+		soft_next(c, op);                                                                  \
+	}
+
 /* --- Flags
  * -------------------------------------------------------------------------------------- */
 
@@ -229,6 +362,23 @@ static inline bool soft_condition(uint16_t flags, unsigned condition)
 		break;
 	}
 	return yes != (condition & 1);
+}
+
+/* --- Conditional branches, in 64-bit mode
+ * ------------------------------------------------------- */
+
+struct soft_branch {
+	struct soft_link *link[2]; /* not taken, taken */
+	int32_t to[2];             /* from the block's start */
+};
+
+/* Both links are near. */
+static SOFT_INLINE void soft_branch_take(struct soft_vcpu *c, const struct soft_op *op, bool taken)
+{
+	const struct soft_branch *branch = op->data;
+
+	c->vcpu.state.rip += (uint64_t)(int64_t)branch->to[taken];
+	c->enter(c, branch->link[taken]);
 }
 
 /* --- Tables of handlers

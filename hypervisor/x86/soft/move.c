@@ -15,42 +15,24 @@
 		soft_next(c, op);                                                                  \
 	}
 
-#define MOV_LOAD(form, address, bits)                                                              \
-	static void mov_##form##_##bits(struct soft_vcpu *c, const struct soft_op *op)             \
+#define MOV_SIZE(bits)                                                                             \
+	static SOFT_INLINE void mov_load_##bits(struct soft_vcpu *c, const struct soft_op *op,     \
+						const void *at)                                    \
 	{                                                                                          \
-		const void *at = soft_operand_read(c, op, address, bits / 8);                      \
-                                                                                                   \
-		if (SOFT_UNLIKELY(!at)) {                                                          \
-			soft_stop(c, op);                                                          \
-			return;                                                                    \
-		}                                                                                  \
 		soft_put##bits(c, op->a, (uint##bits##_t)soft_load(at, bits / 8));                 \
 		soft_next(c, op);                                                                  \
-	}
-
-#define MOV_STORE(form, address, bits, value)                                                      \
-	static void mov_##form##_##bits(struct soft_vcpu *c, const struct soft_op *op)             \
-	{                                                                                          \
-		if (SOFT_UNLIKELY(                                                                 \
-			    !soft_operand_store(c, op, address, (uint64_t)(value), bits / 8))) {   \
-			soft_stop(c, op);                                                          \
-			return;                                                                    \
-		}                                                                                  \
-		soft_next(c, op);                                                                  \
-	}
-
-#define MOV_SIZE(bits)                                                                             \
+	}                                                                                          \
 	MOV_REGISTER(rr, bits, soft_get##bits(c, op->b))                                           \
 	MOV_REGISTER(ri, bits, op->immediate)                                                      \
-	MOV_LOAD(rm_flat, SOFT_FLAT, bits)                                                         \
-	MOV_LOAD(rm_indexed, SOFT_INDEXED, bits)                                                   \
-	MOV_LOAD(rm_general, SOFT_GENERAL, bits)                                                   \
-	MOV_STORE(mr_flat, SOFT_FLAT, bits, soft_get##bits(c, op->b))                              \
-	MOV_STORE(mr_indexed, SOFT_INDEXED, bits, soft_get##bits(c, op->b))                        \
-	MOV_STORE(mr_general, SOFT_GENERAL, bits, soft_get##bits(c, op->b))                        \
-	MOV_STORE(mi_flat, SOFT_FLAT, bits, op->immediate)                                         \
-	MOV_STORE(mi_indexed, SOFT_INDEXED, bits, op->immediate)                                   \
-	MOV_STORE(mi_general, SOFT_GENERAL, bits, op->immediate)
+	SOFT_READER(mov_rm_flat_##bits, SOFT_FLAT, bits / 8, mov_load_##bits)                      \
+	SOFT_READER(mov_rm_indexed_##bits, SOFT_INDEXED, bits / 8, mov_load_##bits)                \
+	SOFT_READER(mov_rm_general_##bits, SOFT_GENERAL, bits / 8, mov_load_##bits)                \
+	SOFT_WRITER(mov_mr_flat_##bits, SOFT_FLAT, bits / 8, soft_get##bits(c, op->b))             \
+	SOFT_WRITER(mov_mr_indexed_##bits, SOFT_INDEXED, bits / 8, soft_get##bits(c, op->b))       \
+	SOFT_WRITER(mov_mr_general_##bits, SOFT_GENERAL, bits / 8, soft_get##bits(c, op->b))       \
+	SOFT_WRITER(mov_mi_flat_##bits, SOFT_FLAT, bits / 8, op->immediate)                        \
+	SOFT_WRITER(mov_mi_indexed_##bits, SOFT_INDEXED, bits / 8, op->immediate)                  \
+	SOFT_WRITER(mov_mi_general_##bits, SOFT_GENERAL, bits / 8, op->immediate)
 
 MOV_SIZE(8)
 MOV_SIZE(16)
@@ -74,24 +56,17 @@ static soft_forms mov_forms = {
 		soft_next(c, op);                                                                  \
 	}
 
-#define EXTEND_LOAD(name, form, address, from, source, bits)                                       \
-	static void name##_##form##_##bits(struct soft_vcpu *c, const struct soft_op *op)          \
+#define EXTEND_SIZE(name, from, source, bits)                                                      \
+	static SOFT_INLINE void name##_load_##bits(struct soft_vcpu *c, const struct soft_op *op,  \
+						   const void *at)                                 \
 	{                                                                                          \
-		const void *at = soft_operand_read(c, op, address, from / 8);                      \
-                                                                                                   \
-		if (SOFT_UNLIKELY(!at)) {                                                          \
-			soft_stop(c, op);                                                          \
-			return;                                                                    \
-		}                                                                                  \
 		soft_put##bits(c, op->a, (uint##bits##_t)(source)soft_load(at, from / 8));         \
 		soft_next(c, op);                                                                  \
-	}
-
-#define EXTEND_SIZE(name, from, source, bits)                                                      \
+	}                                                                                          \
 	EXTEND_REGISTER(name, from, source, bits)                                                  \
-	EXTEND_LOAD(name, m_flat, SOFT_FLAT, from, source, bits)                                   \
-	EXTEND_LOAD(name, m_indexed, SOFT_INDEXED, from, source, bits)                             \
-	EXTEND_LOAD(name, m_general, SOFT_GENERAL, from, source, bits)
+	SOFT_READER(name##_m_flat_##bits, SOFT_FLAT, from / 8, name##_load_##bits)                 \
+	SOFT_READER(name##_m_indexed_##bits, SOFT_INDEXED, from / 8, name##_load_##bits)           \
+	SOFT_READER(name##_m_general_##bits, SOFT_GENERAL, from / 8, name##_load_##bits)
 
 #define EXTEND(name, from, source)                                                                 \
 	EXTEND_SIZE(name, from, source, 16)                                                        \

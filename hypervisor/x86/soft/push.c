@@ -7,59 +7,6 @@
 #define RSP (c->vcpu.state.gpr[CPU_RSP])
 #define RBP (c->vcpu.state.gpr[CPU_RBP])
 
-/* --- 8 bytes, in 64-bit mode
- * -------------------------------------------------------------------- */
-
-static inline void push_long(struct soft_vcpu *c, const struct soft_op *op, uint64_t value)
-{
-	if (SOFT_UNLIKELY(!soft_store_page(c, CPU_SS, RSP - 8, value, 8))) {
-		soft_stop(c, op);
-		return;
-	}
-	RSP -= 8;
-	soft_next(c, op);
-}
-
-static void push_r_long(struct soft_vcpu *c, const struct soft_op *op)
-{
-	push_long(c, op, soft_get64(c, op->a));
-}
-
-static void push_i_long(struct soft_vcpu *c, const struct soft_op *op)
-{
-	push_long(c, op, (uint64_t)op->immediate);
-}
-
-static void pop_r_long(struct soft_vcpu *c, const struct soft_op *op)
-{
-	const void *at = soft_read_page(c, CPU_SS, RSP, 8);
-	uint64_t value;
-
-	if (SOFT_UNLIKELY(!at)) {
-		soft_stop(c, op);
-		return;
-	}
-	value = soft_load(at, 8);
-	RSP += 8;
-	soft_put64(c, op->a, value);
-	soft_next(c, op);
-}
-
-static void leave_long(struct soft_vcpu *c, const struct soft_op *op)
-{
-	const void *at = soft_read_page(c, CPU_SS, RBP, 8);
-	uint64_t value;
-
-	if (SOFT_UNLIKELY(!at)) {
-		soft_stop(c, op);
-		return;
-	}
-	value = soft_load(at, 8);
-	RSP = RBP + 8;
-	RBP = value;
-	soft_next(c, op);
-}
-
 /* --- All sizes: op->size
  * ------------------------------------------------------------------------ */
 
@@ -208,6 +155,64 @@ static SOFT_APART bool leave_work(struct soft_vcpu *c, const struct soft_op *op)
 static void leave(struct soft_vcpu *c, const struct soft_op *op)
 {
 	soft_next_if(c, op, leave_work(c, op));
+}
+
+/* --- 8 bytes, in 64-bit mode
+ * -------------------------------------------------------------------- */
+
+/* The short way is made anew for each; the slow one is that of all sizes, above. */
+static SOFT_INLINE void push_long(struct soft_vcpu *c, const struct soft_op *op, uint64_t value,
+				  soft_handler *slow)
+{
+	void *to = soft_stack_write_short(c, RSP - 8);
+
+	if (SOFT_UNLIKELY(!to)) {
+		slow(c, op);
+		return;
+	}
+	soft_save(to, value, 8);
+	RSP -= 8;
+	soft_next(c, op);
+}
+
+static void push_r_long(struct soft_vcpu *c, const struct soft_op *op)
+{
+	push_long(c, op, soft_get64(c, op->a), push_r);
+}
+
+static void push_i_long(struct soft_vcpu *c, const struct soft_op *op)
+{
+	push_long(c, op, (uint64_t)op->immediate, push_i);
+}
+
+static void pop_r_long(struct soft_vcpu *c, const struct soft_op *op)
+{
+	const void *at = soft_stack_read_short(c, RSP);
+	uint64_t value;
+
+	if (SOFT_UNLIKELY(!at)) {
+		pop_r(c, op);
+		return;
+	}
+	value = soft_load(at, 8);
+	RSP += 8;
+	soft_put64(c, op->a, value);
+	soft_next(c, op);
+}
+
+static void leave_long(struct soft_vcpu *c, const struct soft_op *op)
+{
+	const void *at = soft_stack_read_short(c, RBP);
+	uint64_t value;
+
+	if (SOFT_UNLIKELY(!at)) {
+		leave(c, op);
+		return;
+	}
+	value = soft_load(at, 8);
+	RSP = RBP + 8;
+	RBP = value;
+	soft_next(c, op);
 }
 
 /* --- Compiling

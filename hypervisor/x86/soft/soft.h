@@ -281,6 +281,8 @@ static inline void soft_next_if(struct soft_vcpu *c, const struct soft_op *op, b
 	soft_next(c, op);
 }
 #define SOFT_APART __attribute__((noinline))
+/* The other way round: of the short ways, which must not call anything. */
+#define SOFT_INLINE inline __attribute__((always_inline))
 
 /* RFLAGS as they are, whether state.rflags or c->flags has the arithmetic ones. */
 uint64_t soft_flags_get(const struct soft_vcpu *c);
