@@ -66,6 +66,7 @@ help:
 	@echo "make units       the unit tests, in $(O)/tests/"
 	@echo "make oracle      the decoder's comparison with Zydis: $(O)/decode/oracle"
 	@echo "make fuzzers     the fuzz targets, in $(O)/fuzz/ (clang)"
+	@echo "make differential  the CPU in software beside the host's, in $(O)/differential/"
 	@echo "make guests      the small guests of tests/guest"
 	@echo "make bench       the benchmarks beside QEMU"
 	@echo "make install     into \$$(DESTDIR)\$$(PREFIX), PREFIX=/usr/local"
@@ -178,6 +179,6 @@ $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS) | $(DECODE_OP)
 include cli/install.mk bench/bench.mk
 
 clean:
-	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/*.a $(O)/dyad
+	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/differential $(O)/*.a $(O)/dyad
 
 -include $(shell find $(O)/obj $(O)/fuzzobj -name '*.d' 2>/dev/null)
