@@ -9,7 +9,6 @@
 #include "hypervisor/x86/soft/run.h"
 #include "hypervisor/x86/soft/tlb.h"
 
-#define WRITERS_SIZE 8192
 #define PHYSICAL_BITS_MIN 36u
 #define PHYSICAL_BITS_MAX 52u
 
@@ -70,7 +69,7 @@ static int vcpu_create(struct vcpu *vcpu)
 	c->enter = soft_leave;
 	c->enter_far = soft_leave;
 	c->enter_indirect = soft_leave_indirect;
-	c->writers = host_alloc(WRITERS_SIZE);
+	c->writers = host_alloc(SOFT_WRITERS_SIZE);
 	if (!c->writers)
 		return -ENOMEM;
 	err = soft_tlb_create(c);

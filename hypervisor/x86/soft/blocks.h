@@ -32,6 +32,7 @@ struct soft_link {
 	const struct soft_op *to; /* NULL: not known yet */
 	uint64_t rip, stamp;      /* where and when it may be followed; stamp 0: always (near) */
 	struct soft_link *next;   /* near: others that lead to the same block */
+	int64_t target;           /* from the start of the block that it leads from */
 };
 
 /* Blocks by their virtual address. */

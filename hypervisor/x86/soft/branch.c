@@ -43,13 +43,13 @@ static void go_behind(struct soft_vcpu *c, const struct soft_op *op)
 
 static void jmp_near(struct soft_vcpu *c, const struct soft_op *op)
 {
-	c->vcpu.state.rip += (uint64_t)(int64_t)op->displacement;
+	c->vcpu.state.rip += (uint64_t)op->link->target;
 	c->enter(c, op->link);
 }
 
 static void jmp_far(struct soft_vcpu *c, const struct soft_op *op)
 {
-	c->vcpu.state.rip += (uint64_t)(int64_t)op->displacement;
+	c->vcpu.state.rip += (uint64_t)op->link->target;
 	c->enter_far(c, op->link);
 }
 
@@ -98,7 +98,7 @@ static inline void take_far(struct soft_vcpu *c, const struct soft_op *op, bool 
 {
 	const struct soft_branch *branch = op->data;
 
-	c->vcpu.state.rip += (uint64_t)(int64_t)branch->to[taken];
+	c->vcpu.state.rip += (uint64_t)branch->to[taken];
 	if (branch->link[taken]->stamp)
 		c->enter_far(c, branch->link[taken]);
 	else
@@ -281,13 +281,13 @@ static SOFT_INLINE bool push_return(struct soft_vcpu *c, const struct soft_op *o
 
 static SOFT_INLINE void call_near_go(struct soft_vcpu *c, const struct soft_op *op)
 {
-	c->vcpu.state.rip += (uint64_t)(int64_t)op->displacement;
+	c->vcpu.state.rip += (uint64_t)op->link->target;
 	c->enter(c, op->link);
 }
 
 static SOFT_INLINE void call_far_go(struct soft_vcpu *c, const struct soft_op *op)
 {
-	c->vcpu.state.rip += (uint64_t)(int64_t)op->displacement;
+	c->vcpu.state.rip += (uint64_t)op->link->target;
 	c->enter_far(c, op->link);
 }
 
@@ -445,7 +445,7 @@ static bool compile_ends(struct soft_compile *k, const struct decode_insn *insn)
 	for (unsigned i = 0; i < 2; i++) {
 		bool is_near = soft_compile_is_near(k, to[i]);
 
-		branch->to[i] = (int32_t)to[i];
+		branch->to[i] = to[i];
 		branch->link[i] = soft_compile_link(k, to[i], is_near);
 		near &= is_near;
 	}
@@ -519,8 +519,7 @@ static void compile_jump(struct soft_compile *k, const struct decode_insn *insn,
 		soft_compile_emit(k, call ? call_legacy : jmp_legacy);
 	} else {
 		near = soft_compile_is_near(k, target_of(k, insn));
-		op->displacement = (int32_t)target_of(k, insn);
-		op->link = soft_compile_link(k, op->displacement, near);
+		op->link = soft_compile_link(k, target_of(k, insn), near);
 		if (call)
 			soft_compile_emit(k, near ? call_near_long : call_far_long);
 		else

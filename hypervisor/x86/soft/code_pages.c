@@ -11,7 +11,7 @@
 #include "hypervisor/x86/soft/requests.h"
 #include "hypervisor/x86/soft/tlb.h"
 
-#define FILTER_WORDS 1024
+#define WRITER_WORDS (SOFT_WRITERS_SIZE / 8)
 #define GRAINS 4096
 #define GRAIN_SHIFT 6
 
@@ -22,10 +22,9 @@ struct grains {
 };
 
 struct soft_code {
-	struct host_spin lock;         /* for changes of grains */
-	uint64_t filter[FILTER_WORDS]; /* [any] hashed: pages that ever had code */
-	uint32_t withdrawing;          /* [any] vCPUs that wait for others' rights to go */
-	struct grains grains[GRAINS];  /* [any] */
+	struct host_spin lock;        /* for changes of grains */
+	uint32_t withdrawing;         /* [any] vCPUs that wait for others' rights to go */
+	struct grains grains[GRAINS]; /* [any] */
 };
 
 int soft_code_create(struct soft_vm *vm)
@@ -45,7 +44,7 @@ void soft_code_destroy(struct soft_vm *vm)
 
 static void filter_add(uint64_t *filter, uint64_t gpa)
 {
-	uint64_t bit = (gpa >> PAGE_SHIFT) % (FILTER_WORDS * 64);
+	uint64_t bit = (gpa >> PAGE_SHIFT) % (WRITER_WORDS * 64);
 
 	if (!(__atomic_load_n(&filter[bit / 64], __ATOMIC_RELAXED) >> bit % 64 & 1))
 		__atomic_fetch_or(&filter[bit / 64], UINT64_C(1) << bit % 64, __ATOMIC_SEQ_CST);
@@ -53,7 +52,7 @@ static void filter_add(uint64_t *filter, uint64_t gpa)
 
 static bool filter_has(const uint64_t *filter, uint64_t gpa)
 {
-	uint64_t bit = (gpa >> PAGE_SHIFT) % (FILTER_WORDS * 64);
+	uint64_t bit = (gpa >> PAGE_SHIFT) % (WRITER_WORDS * 64);
 
 	return __atomic_load_n(&filter[bit / 64], __ATOMIC_SEQ_CST) >> bit % 64 & 1;
 }
@@ -74,6 +73,12 @@ static uint64_t grain_mask(uint64_t gpa, size_t size)
 void soft_code_note_writer(struct soft_vcpu *c, uint64_t gpa)
 {
 	filter_add(c->writers, gpa);
+}
+
+void soft_code_forget_writers(struct soft_vcpu *c)
+{
+	for (unsigned i = 0; i < WRITER_WORDS; i++)
+		__atomic_store_n(&c->writers[i], 0, __ATOMIC_RELAXED);
 }
 
 /* Takes the page's write rights from all vCPUs' TLBs.  false: had to wait for it. */
@@ -142,7 +147,6 @@ bool soft_code_note(struct soft_vcpu *c, const struct memory_slot *slot, uint64_
 	uint64_t bit = UINT64_C(1) << page % 64;
 
 	note_grains(code, gpa, size, soft_code_in_page(slot, gpa));
-	filter_add(code->filter, gpa);
 	if (!slot->code)
 		return true;
 	if (soft_code_in_page(slot, gpa) ||
@@ -162,10 +166,9 @@ static void void_blocks(struct soft_vcpu *c, uint64_t gpa)
 			soft_request_code(soft_of(vm->vcpus[i]), gpa & ~PAGE_MASK, 1);
 }
 
-void soft_code_drop(struct soft_vcpu *c, uint64_t gpa)
+/* The page has no code any more, as far as anybody knows. */
+static void forget_page(struct soft_code *code, const struct memory_slot *slot, uint64_t gpa)
 {
-	struct soft_code *code = soft_vm_of(c)->code;
-	const struct memory_slot *slot = soft_slot(c, gpa);
 	struct grains *g = grains_of(code, gpa);
 	uint64_t page;
 
@@ -174,12 +177,20 @@ void soft_code_drop(struct soft_vcpu *c, uint64_t gpa)
 		__atomic_store_n(&g->page, 0, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&g->mask, 0, __ATOMIC_SEQ_CST);
 	}
-	if (slot && slot->code) {
+	if (slot->code) {
 		page = (gpa - slot->gpa) >> PAGE_SHIFT;
 		__atomic_fetch_and(&slot->code[page / 64], ~(UINT64_C(1) << page % 64),
 				   __ATOMIC_SEQ_CST);
 	}
 	host_spin_unlock(&code->lock);
+}
+
+void soft_code_drop(struct soft_vcpu *c, uint64_t gpa)
+{
+	const struct memory_slot *slot = soft_slot(c, gpa);
+
+	if (slot)
+		forget_page(soft_vm_of(c)->code, slot, gpa);
 	void_blocks(c, gpa);
 }
 
@@ -197,16 +208,31 @@ void soft_code_written(struct soft_vcpu *c, uint64_t gpa, size_t size)
 	soft_code_drop(c, gpa);
 }
 
+static void request_all(struct vm *vm, uint64_t gpa, uint64_t pages)
+{
+	uint32_t count = __atomic_load_n(&vm->vcpu_count, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; pages && i < count; i++)
+		soft_request_code(soft_of(vm->vcpus[i]), gpa, pages);
+}
+
 void soft_code_written_outside(struct soft_vm *vm, uint64_t gpa, uint64_t size)
 {
-	uint64_t first = gpa & ~PAGE_MASK;
-	uint32_t count = __atomic_load_n(&vm->vm.vcpu_count, __ATOMIC_ACQUIRE);
+	const struct memory_slot *slot = memory_find(&vm->vm, gpa);
+	uint64_t first = gpa & ~PAGE_MASK, pages = 0;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (uint64_t page = first; page - first < size + (gpa - first); page += PAGE_SIZE) {
-		if (!filter_has(vm->code->filter, page))
-			continue;
-		for (uint32_t i = 0; i < count; i++)
-			soft_request_code(soft_of(vm->vm.vcpus[i]), page, 1);
+	if (!slot)
+		return;
+	/* Runs of pages with code, one request for each. */
+	for (uint64_t page = first; page < gpa + size; page += PAGE_SIZE) {
+		if (soft_code_in_page(slot, page)) {
+			forget_page(vm->code, slot, page);
+			first = pages++ ? first : page;
+		} else {
+			request_all(&vm->vm, first, pages);
+			pages = 0;
+		}
 	}
+	request_all(&vm->vm, first, pages);
 }

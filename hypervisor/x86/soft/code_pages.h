@@ -12,6 +12,9 @@
 
 #include "hypervisor/x86/soft/soft.h"
 
+/* A hash of guest-physical pages that a vCPU's TLB may have rights to write to. */
+#define SOFT_WRITERS_SIZE 8192
+
 int soft_code_create(struct soft_vm *vm);
 void soft_code_destroy(struct soft_vm *vm);
 
@@ -31,13 +34,16 @@ bool soft_code_note(struct soft_vcpu *c, const struct memory_slot *slot, uint64_
 
 /* Before the TLB gets the right to write to the page, and looks whether there is code in it. */
 void soft_code_note_writer(struct soft_vcpu *c, uint64_t gpa);
+/* The TLB has lost all rights to write. */
+void soft_code_forget_writers(struct soft_vcpu *c);
 
 /* This vCPU has written to bytes of one page. */
 void soft_code_written(struct soft_vcpu *c, uint64_t gpa, size_t size);
 /* It is about to write to the page without telling: its blocks are void. */
 void soft_code_drop(struct soft_vcpu *c, uint64_t gpa);
 
-/* Something else than a vCPU has written.  Any thread. */
+/* Something else than a vCPU has written, within one slot.  Any thread that keeps slots from going.
+ */
 void soft_code_written_outside(struct soft_vm *vm, uint64_t gpa, uint64_t size);
 
 #endif

@@ -7,7 +7,8 @@
 #include "hypervisor/x86/soft/integer.h"
 
 #define ABSENT SOFT_OFFSET(zero)
-_Static_assert(ABSENT % 8 && ABSENT > 4 * 8, "is not that of a register operand, AH to BH included");
+_Static_assert(ABSENT % 8 && ABSENT > 4 * 8,
+	       "is not that of a register operand, AH to BH included");
 #define ADDRESS SOFT_OFFSET(address)
 
 struct soft_op *soft_compile_op(struct soft_compile *k)
@@ -159,12 +160,11 @@ struct soft_link *soft_compile_link(struct soft_compile *k, int64_t target, bool
 {
 	struct soft_link *link = soft_block_alloc(k->c, sizeof(*link));
 
-	(void)target;
 	if (!link) {
 		k->no_memory = true;
 		return NULL;
 	}
-	*link = (struct soft_link){.stamp = near ? 0 : UINT64_MAX};
+	*link = (struct soft_link){.stamp = near ? 0 : UINT64_MAX, .target = target};
 	return link;
 }
 

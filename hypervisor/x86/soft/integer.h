@@ -369,7 +369,7 @@ static inline bool soft_condition(uint16_t flags, unsigned condition)
 
 struct soft_branch {
 	struct soft_link *link[2]; /* not taken, taken */
-	int32_t to[2];             /* from the block's start */
+	int64_t to[2];             /* from the block's start */
 };
 
 /* Both links are near. */
@@ -377,7 +377,7 @@ static SOFT_INLINE void soft_branch_take(struct soft_vcpu *c, const struct soft_
 {
 	const struct soft_branch *branch = op->data;
 
-	c->vcpu.state.rip += (uint64_t)(int64_t)branch->to[taken];
+	c->vcpu.state.rip += (uint64_t)branch->to[taken];
 	c->enter(c, branch->link[taken]);
 }
 

@@ -122,7 +122,8 @@ static void flush_entry(struct soft_tlb_space *space, uint64_t linear)
 	for (unsigned view = 0; view < SOFT_VIEWS; view++) {
 		struct soft_tlb_entry *entry = soft_tlb_at(space->entry[view], linear);
 
-		entry->read = entry->write = 0;
+		if (space->filled[view])
+			entry->read = entry->write = 0;
 	}
 }
 
@@ -166,6 +167,7 @@ void soft_tlb_flush_all(struct soft_vcpu *c)
 	c->tlbs->slot = NULL;
 	for (unsigned i = 0; i < SOFT_TLB_SPACES; i++)
 		flush_space(c, &c->tlbs->space[i], false);
+	soft_code_forget_writers(c);
 }
 
 void soft_tlb_protect(struct soft_vcpu *c, uint64_t gpa)
