@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core_machine.h - a VM of the core with RAM and vCPUs, for tests: on the fake host and a backend. */
+/* core_machine.h - a VM of the core with RAM and vCPUs, for tests: on the fake host and a backend.
+ */
 #ifndef DYAD_TESTS_CORE_MACHINE_H
 #define DYAD_TESTS_CORE_MACHINE_H
 
