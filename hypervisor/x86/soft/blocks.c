@@ -7,7 +7,7 @@
 #include "hypervisor/x86/soft/compile.h"
 #include "hypervisor/x86/soft/tlb.h"
 
-#define ARENA_SIZE (8 * MIB)
+#define ARENA_SIZE (12 * MIB)
 #define BUCKETS 16384
 #define PAGE_BUCKETS 2048
 #define BLOCK_OPS ((SOFT_BLOCK_INSNS + 1) * SOFT_OPS_PER_INSN)
