@@ -36,4 +36,19 @@ void random_machine(struct random *r, struct machine *machine, bool code32);
 void generate(struct random *r, const struct forms *forms, struct test *test,
 	      struct decode_insn *insn, struct machine *state, struct areas areas[2]);
 
+/* Where a sequence's memory is: operands, what is saved and what is loaded as a whole. */
+#define SEQUENCE_BASE (AREA_DATA + 512)
+#define SEQUENCE_OPERANDS 1024
+#define SEQUENCE_SAVE 2048
+#define SEQUENCE_ENVIRONMENT 3072
+#define SEQUENCE_AREA 4096
+
+/*
+ * The same for a sequence of instructions without branches or stack, all of whose operands in
+ * memory are at RBX: what is loaded in the CPU between them is seen to be right.  insn has the
+ * flags of all of them.
+ */
+void generate_sequence(struct random *r, const struct forms *forms, struct test *test,
+		       struct decode_insn *insn, struct machine *state, struct areas areas[2]);
+
 #endif

@@ -23,10 +23,11 @@ struct machine {
 	_Alignas(64) uint8_t xsave[MACHINE_XSAVE_SIZE];
 };
 
-/* One instruction; code32: in a 32-bit code segment. */
+/* One instruction, or some that follow each other; code32: in a 32-bit code segment. */
 struct test {
-	uint8_t bytes[16];
+	uint8_t bytes[128];
 	uint8_t length;
+	bool single;
 	bool code32;
 	uint64_t rip;
 };
@@ -50,7 +51,7 @@ bool soft_open(struct areas *areas);
 /* Whether this kernel lets a 64-bit process run 32-bit code. */
 bool native_runs32(void);
 
-/* Runs the one instruction on state. */
+/* Runs it on state. */
 void native_run_test(const struct test *test, struct machine *state);
 void soft_run_test(const struct test *test, struct machine *state);
 

@@ -21,7 +21,7 @@
 
 #define BATCH_CASES 1024
 #define FAILURES_MAX 20
-#define SLOT_SIZE 64
+#define SLOT_SIZE 256
 
 #define XSAVE_FSW 2
 #define XSAVE_MXCSR 24
@@ -70,12 +70,14 @@ static bool touches_much(const struct decode_insn *insn)
 	return false;
 }
 
-static void forget_undefined(const struct decode_insn *insn, struct machine *machine)
+static void forget_undefined(const struct decode_insn *insn, bool single, struct machine *machine)
 {
 	uint64_t flags = FLAGS_COMPARED;
 
 	if (machine->vector == NO_VECTOR)
 		flags &= ~(uint64_t)insn->flags_undefined;
+	else if (!single) /* which of them were undefined there isn't known */
+		flags = RFLAGS_DF;
 	machine->rflags &= flags;
 	/* What the kernel has mapped there says protection, not absence. */
 	if (machine->address >> 47)
@@ -129,6 +131,17 @@ static void forget_memory(struct run *run, const struct decode_insn *insn,
 		size = 18;
 	}
 	memcpy(run->areas[1].data + offset, run->areas[0].data + offset, size);
+}
+
+/* Of a sequence: the pointers that FXSAVE and FNSAVE have left where these may store. */
+static void forget_saved(struct run *run)
+{
+	const uint8_t *from = run->areas[0].data + (SEQUENCE_BASE - AREA_DATA);
+	uint8_t *to = run->areas[1].data + (SEQUENCE_BASE - AREA_DATA);
+
+	memcpy(to + SEQUENCE_SAVE + 6, from + SEQUENCE_SAVE + 6, XSAVE_MXCSR - 6);
+	memcpy(to + SEQUENCE_SAVE + 28, from + SEQUENCE_SAVE + 28, 4);
+	memcpy(to + SEQUENCE_ENVIRONMENT + 6, from + SEQUENCE_ENVIRONMENT + 6, 22);
 }
 
 static bool same_memory(const struct run *run)
@@ -200,7 +213,8 @@ static void print_failure(const struct run *run, uint64_t batch, unsigned number
 			  const struct machine *before, const struct machine *native,
 			  const struct machine *soft)
 {
-	printf("FAIL %s (%u-bit):", decode_op_name(insn->op), test->code32 ? 32 : 64);
+	printf("FAIL %s (%u-bit):", test->single ? decode_op_name(insn->op) : "sequence",
+	       test->code32 ? 32 : 64);
 	for (unsigned i = 0; i < test->length; i++)
 		printf(" %02x", test->bytes[i]);
 	printf("\n  again: -s %llu -b %llu -m %u%s%s, case %u\n",
@@ -245,16 +259,22 @@ static bool run_case(struct run *run, struct random *r, struct machine *state, u
 	struct decode_insn insn;
 	struct machine before, native, soft;
 
-	test.rip = AREA_CODE + number * (uint64_t)SLOT_SIZE + random_below(r, 40);
-	generate(r, &run->forms[code32], &test, &insn, state, run->areas);
+	test.rip = AREA_CODE + number * (uint64_t)SLOT_SIZE + random_below(r, 100);
+	if (run->options->only || random_percent(r, 80))
+		generate(r, &run->forms[code32], &test, &insn, state, run->areas);
+	else
+		generate_sequence(r, &run->forms[code32], &test, &insn, state, run->areas);
 	before = native = soft = *state;
 	native_run_test(&test, &native);
 	soft_run_test(&test, &soft);
 	run->cases++;
 	run->faults += native.vector != NO_VECTOR;
-	forget_undefined(&insn, &native);
-	forget_undefined(&insn, &soft);
-	forget_memory(run, &insn, &before);
+	forget_undefined(&insn, test.single, &native);
+	forget_undefined(&insn, test.single, &soft);
+	if (test.single)
+		forget_memory(run, &insn, &before);
+	else
+		forget_saved(run);
 	if (memcmp(&native, &soft, sizeof(native)) == 0 && same_memory(run)) {
 		*state = native;
 		store_le32(state->xsave + XSAVE_MXCSR + 4, 0xffff);
@@ -262,9 +282,9 @@ static bool run_case(struct run *run, struct random *r, struct machine *state, u
 		return true;
 	}
 	forget_pointers(&before);
-	if (!run->failed[insn.op])
+	if (!run->failed[insn.op] || !test.single)
 		print_failure(run, batch, number, &test, &insn, &before, &native, &soft);
-	run->failures += !run->failed[insn.op];
+	run->failures += !run->failed[insn.op] || !test.single;
 	run->failed[insn.op] = true;
 	return false;
 }

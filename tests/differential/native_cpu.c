@@ -134,7 +134,7 @@ static bool has_avx(void)
 bool native_runs32(void)
 {
 	static const struct test nop = {
-		.bytes = {0x90}, .length = 1, .code32 = true, .rip = AREA_CODE};
+		.bytes = {0x90}, .length = 1, .single = true, .code32 = true, .rip = AREA_CODE};
 	struct machine state = {.rip = AREA_CODE, .rflags = 0x202};
 
 	store_le16(state.xsave, 0x37f);
@@ -222,7 +222,7 @@ void native_run_test(const struct test *test, struct machine *state)
 	}
 	erase_code(test, at);
 	/* A branch has gone somewhere: that is no exception of the instruction's own. */
-	if (native.stopped && state->rip != test->rip) {
+	if (native.stopped && test->single && state->rip != test->rip) {
 		if (state->vector == TRAP_BREAKPOINT)
 			state->rip--;
 		state->vector = NO_VECTOR;

@@ -119,6 +119,11 @@ bool soft_open(struct areas *areas)
 	return true;
 }
 
+static bool is_inside(const struct test *test, uint64_t rip)
+{
+	return test->single ? rip == test->rip : rip >= test->rip && rip < test->rip + test->length;
+}
+
 /* Until it has retired or stopped: repeated ones may come back in between. */
 static void run_to_end(struct soft_vcpu *c, const struct test *test)
 {
@@ -127,14 +132,14 @@ static void run_to_end(struct soft_vcpu *c, const struct test *test)
 
 	c->exit = &exit;
 	do {
-		op = soft_block_find(c, true);
+		op = soft_block_find(c, test->single);
 		if (!op)
 			return;
 		op->run(c, op);
-	} while (c->stop == SOFT_RUNNING && c->vcpu.state.rip == test->rip);
+	} while (c->stop == SOFT_RUNNING && is_inside(test, c->vcpu.state.rip));
 }
 
-static void get_result(struct soft_vcpu *c, struct machine *machine)
+static void get_result(struct soft_vcpu *c, const struct test *test, struct machine *machine)
 {
 	const struct cpu_state *s = &c->vcpu.state;
 
@@ -145,7 +150,8 @@ static void get_result(struct soft_vcpu *c, struct machine *machine)
 	machine->vector = NO_VECTOR;
 	machine->error = 0;
 	machine->address = 0;
-	if (c->stop == SOFT_RUNNING)
+	/* The way out behind a sequence is none for a guest. */
+	if (c->stop == SOFT_RUNNING || (!test->single && !is_inside(test, s->rip)))
 		return;
 	machine->vector = c->stop == SOFT_EXIT ? 0xfe : c->fault.vector;
 	machine->error = c->fault.has_error ? c->fault.error : 0;
@@ -175,7 +181,7 @@ void soft_run_test(const struct test *test, struct machine *machine)
 	run_to_end(c, test);
 	soft_native_leave(c);
 	soft_flags_sync(c);
-	get_result(c, machine);
+	get_result(c, test, machine);
 	c->stop = SOFT_RUNNING;
 	erase_code(test, code);
 }

@@ -358,4 +358,5 @@ void soft_native_flush(struct soft_vcpu *c)
 	memset(native->form, 0, sizeof(native->form));
 	native->form_count = 0;
 	native->used = 0;
+	native->reused = true;
 }

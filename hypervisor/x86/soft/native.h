@@ -59,6 +59,7 @@ struct native {
 	uint8_t *writable, *executable; /* NATIVE_CODE_SIZE bytes */
 	size_t used;
 	uint32_t form_count;
+	bool reused;                /* there were other stubs before these */
 	bool mxcsr_owned, st_owned; /* those in the CPU aren't the host's */
 	uint32_t host_mxcsr;
 	uint16_t host_fcw;

@@ -314,6 +314,31 @@ static bool form_make(struct native *native, const struct decode_insn *insn,
 	return true;
 }
 
+/*
+ * Code was written where other code ran before, by another address: the CPU must be told (AMD APM
+ * volume 2, section 7.6.1).  Returning from an interrupt to where one is serializes anywhere.
+ */
+static void serialize(void)
+{
+	uint64_t stack, at;
+
+	__asm__ volatile("mov %%rsp, %[stack]\n\t"
+			 "sub $128, %%rsp\n\t" /* what may stand below it */
+			 "mov %%ss, %k[at]\n\t"
+			 "push %[at]\n\t"
+			 "push %[stack]\n\t"
+			 "pushfq\n\t"
+			 "mov %%cs, %k[at]\n\t"
+			 "push %[at]\n\t"
+			 "lea 1f(%%rip), %[at]\n\t"
+			 "push %[at]\n\t"
+			 "iretq\n"
+			 "1:"
+			 : [stack] "=&r"(stack), [at] "=&r"(at)
+			 :
+			 : "memory", "cc");
+}
+
 static size_t form_hash(uint64_t key)
 {
 	return (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - NATIVE_FORMS_LOG));
@@ -339,6 +364,8 @@ const struct native_form *native_stub_get(struct soft_vcpu *c, const struct deco
 	}
 	if (!native_stub_room(native) || !form_make(native, insn, &made))
 		return NULL;
+	if (native->reused)
+		serialize();
 	native->form_count++;
 	native->form[i] = made;
 	return &native->form[i];
