@@ -4,6 +4,8 @@
  */
 #include "cli/engine.h"
 
+#include <string.h>
+
 #include "monitor/log.h"
 #include "type2/process/process.h"
 
@@ -28,6 +30,15 @@ static int engine_open_kvm(struct os_kvm **system, struct error *why)
 	return 0;
 }
 
+/* The sentence up to its advice, which is for those who wanted KVM. */
+static void engine_keep_reason(struct error *why)
+{
+	char *advice = strchr(why->text, ';');
+
+	if (advice != NULL)
+		*advice = '\0';
+}
+
 int engine_open(enum engine_choice choice, struct os_kvm **system, struct error *why)
 {
 	const char *asked = choice == ENGINE_AUTO ? "" : "asked for, and ";
@@ -49,9 +60,11 @@ int engine_open(enum engine_choice choice, struct os_kvm **system, struct error 
 	error = process_soft_open(system, why);
 	if (error < 0)
 		return error;
-	if (choice == ENGINE_AUTO)
+	if (choice == ENGINE_AUTO) {
+		engine_keep_reason(&kvm_why);
 		log_print(OS_LOG_INFO, "engine soft: a CPU in software, because %s", kvm_why.text);
-	else
+	} else {
 		log_print(OS_LOG_INFO, "engine soft: a CPU in software, as asked for");
+	}
 	return 0;
 }
