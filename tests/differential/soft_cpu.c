@@ -11,6 +11,7 @@
 #include "hw/x86.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/x86/soft/blocks.h"
+#include "hypervisor/x86/soft/native.h"
 #include "hypervisor/x86/soft/run.h"
 #include "hypervisor/x86/soft/soft.h"
 #include "tests/differential/machine.h"
@@ -164,8 +165,11 @@ void soft_run_test(const struct test *test, struct machine *machine)
 	struct cpu_state *s = &c->vcpu.state;
 	uint8_t *code = soft.ram + RAM_CODE + (test->rip - AREA_CODE);
 
-	if (test->rip <= soft.last)
+	if (test->rip <= soft.last) {
 		soft_blocks_flush(c);
+		/* Stubs of both kinds, in turn. */
+		native_of(c)->special_max ^= NATIVE_SPECIAL_MAX;
+	}
 	soft.last = test->rip;
 	write_code(test, code);
 	set_code_segment(s, test->code32);

@@ -334,6 +334,7 @@ int soft_native_vcpu_create(struct soft_vcpu *c)
 	native->writable = writable;
 	native->executable = executable;
 	native->features = native_features();
+	native->special_max = NATIVE_SPECIAL_MAX;
 	c->native = native;
 	c->native_slow = native_slow;
 	c->native_gate = GATE_ST | GATE_MXCSR;

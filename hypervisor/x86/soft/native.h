@@ -34,6 +34,7 @@
 #define NATIVE_CODE_SIZE ((size_t)1 << 20)
 #define NATIVE_FORMS_LOG 14
 #define NATIVE_FORMS ((size_t)1 << NATIVE_FORMS_LOG)
+#define NATIVE_SPECIAL_MAX (NATIVE_FORMS / 4)
 
 #define FCW_INIT 0x37fu
 #define FSW_ES 0x80u
@@ -44,6 +45,11 @@
 #define MXCSR_MASKS 0x1f80u
 
 typedef void native_stub(struct soft_vcpu *c, const struct soft_op *op, void *memory);
+
+/* The guest's registers, by where an instruction has their numbers. */
+struct native_numbers {
+	uint8_t reg, rm, vvvv, is4;
+};
 
 struct native_form {
 	uint64_t key; /* 0: free */
@@ -59,6 +65,7 @@ struct native {
 	uint8_t *writable, *executable; /* NATIVE_CODE_SIZE bytes */
 	size_t used;
 	uint32_t form_count;
+	uint32_t special_max;       /* stubs for one choice of registers are made up to here */
 	bool reused;                /* there were other stubs before these */
 	bool mxcsr_owned, st_owned; /* those in the CPU aren't the host's */
 	uint32_t host_mxcsr;

@@ -91,12 +91,6 @@ void emit_offset(struct emit *e, uint8_t field)
 	EMIT(e, 0x44, 0x0f, 0xb6, 0x56, field); /* movzx r10d, byte [rsi + field] */
 }
 
-void emit_constant_offset(struct emit *e, uint32_t offset)
-{
-	EMIT(e, 0x41, 0xba); /* mov r10d, offset */
-	emit_32(e, offset);
-}
-
 void emit_flags_load(struct emit *e, uint32_t flags)
 {
 	EMIT(e, 0x66, 0x8b, 0x87); /* mov ax, [rdi + flags] */
@@ -126,53 +120,54 @@ void emit_x87_pointers(struct emit *e, uint8_t at, uint32_t rip, uint32_t fip, u
 	emit_bytes(e, &opcode, sizeof(opcode));
 }
 
-/* [rdi + r10] as the memory operand of an instruction with reg in ModRM. */
-static void emit_modrm_gpr(struct emit *e, unsigned reg)
+/* The memory operand of an instruction with reg in ModRM; r10 counts in units of 1 << scale. */
+static void emit_place(struct emit *e, unsigned reg, const struct emit_place *place, unsigned scale)
 {
-	EMIT(e, (uint8_t)((reg & 7) << 3 | 4), (OFFSET_REGISTER & 7) << 3 | RDI_BASE);
+	if (place->indexed)
+		EMIT(e, (uint8_t)(0x80 | (reg & 7) << 3 | 4),
+		     (uint8_t)(scale << 6 | (OFFSET_REGISTER & 7) << 3 | RDI_BASE));
+	else
+		EMIT(e, (uint8_t)(0x80 | (reg & 7) << 3 | RDI_BASE));
+	emit_32(e, place->displacement);
 }
 
-/* [rdi + r10 * 8 + displacement] */
-static void emit_modrm_vector(struct emit *e, unsigned reg, uint32_t displacement)
+static uint8_t rex_of(unsigned reg, const struct emit_place *place)
 {
-	EMIT(e, (uint8_t)(0x80 | (reg & 7) << 3 | 4),
-	     (uint8_t)(0xc0 | (OFFSET_REGISTER & 7) << 3 | RDI_BASE));
-	emit_32(e, displacement);
+	return (uint8_t)(REX | (place->indexed ? REX_X : 0) | (reg & 8 ? REX_R : 0));
 }
 
-void emit_gpr(struct emit *e, unsigned reg, bool store)
+void emit_gpr(struct emit *e, unsigned reg, const struct emit_place *place, bool store)
 {
-	EMIT(e, (uint8_t)(REX | REX_W | REX_X | (reg & 8 ? REX_R : 0)), store ? 0x89 : 0x8b);
-	emit_modrm_gpr(e, reg);
+	EMIT(e, rex_of(reg, place) | REX_W, store ? 0x89 : 0x8b);
+	emit_place(e, reg, place, 0);
 }
 
-void emit_xmm(struct emit *e, unsigned reg, uint32_t displacement, bool store)
+void emit_xmm(struct emit *e, unsigned reg, const struct emit_place *place, bool store)
 {
-	EMIT(e, (uint8_t)(REX | REX_X | (reg & 8 ? REX_R : 0)), 0x0f, store ? 0x11 : 0x10);
-	emit_modrm_vector(e, reg, displacement); /* movups */
+	EMIT(e, rex_of(reg, place), 0x0f, store ? 0x11 : 0x10); /* movups */
+	emit_place(e, reg, place, 3);
 }
 
-/* VEX in its form of three bytes, with R10 as index of the memory operand. */
-static void emit_vex(struct emit *e, unsigned reg, unsigned map, unsigned vvvv, unsigned l_pp,
-		     unsigned opcode)
+/* VEX in its form of three bytes. */
+static void emit_vex(struct emit *e, unsigned reg, const struct emit_place *place, unsigned map,
+		     unsigned vvvv, unsigned l_pp, unsigned opcode)
 {
-	EMIT(e, 0xc4, (uint8_t)((reg & 8 ? 0 : 0x80) | 0x20 | map),
+	EMIT(e, 0xc4, (uint8_t)((reg & 8 ? 0 : 0x80) | (place->indexed ? 0 : 0x40) | 0x20 | map),
 	     (uint8_t)((~vvvv & 15) << 3 | l_pp), (uint8_t)opcode);
+	emit_place(e, reg, place, 3);
 }
 
-void emit_vex_xmm(struct emit *e, unsigned reg, uint32_t displacement, bool store)
+void emit_vex_xmm(struct emit *e, unsigned reg, const struct emit_place *place, bool store)
 {
-	emit_vex(e, reg, 1, 0, 0, store ? 0x11 : 0x10);
-	emit_modrm_vector(e, reg, displacement); /* vmovups */
+	emit_vex(e, reg, place, 1, 0, 0, store ? 0x11 : 0x10); /* vmovups */
 }
 
-void emit_vex_high(struct emit *e, unsigned reg, uint32_t displacement, bool store)
+void emit_vex_high(struct emit *e, unsigned reg, const struct emit_place *place, bool store)
 {
 	if (store)
-		emit_vex(e, reg, 3, 0, 5, 0x19); /* vextractf128 */
+		emit_vex(e, reg, place, 3, 0, 5, 0x19); /* vextractf128 */
 	else
-		emit_vex(e, reg, 3, reg, 5, 0x18); /* vinsertf128 */
-	emit_modrm_vector(e, reg, displacement);
+		emit_vex(e, reg, place, 3, reg, 5, 0x18); /* vinsertf128 */
 	emit_byte(e, 1);
 }
 

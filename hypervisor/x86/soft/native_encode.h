@@ -56,16 +56,20 @@ void emit_jump(struct emit *e, uint32_t pointer); /* through the pointer at RDI 
 void emit_next(struct emit *e, uint8_t op_size, uint8_t run);
 
 void emit_memory_base(struct emit *e);
-/*
- * R10 = the byte at RSI + field, or a constant; then general registers stand at RDI + R10, vector
- * registers at RDI + R10 * 8 + displacement.
- */
+/* R10 = the byte at RSI + field */
 void emit_offset(struct emit *e, uint8_t field);
-void emit_constant_offset(struct emit *e, uint32_t offset);
-void emit_gpr(struct emit *e, unsigned reg, bool store);
-void emit_xmm(struct emit *e, unsigned reg, uint32_t displacement, bool store);
-void emit_vex_xmm(struct emit *e, unsigned reg, uint32_t displacement, bool store);
-void emit_vex_high(struct emit *e, unsigned reg, uint32_t displacement, bool store);
+/*
+ * Where a guest's register stands: at RDI + displacement or, if it is indexed, R10 further: in
+ * bytes for general registers, in units of 8 for vector registers.
+ */
+struct emit_place {
+	bool indexed;
+	uint32_t displacement;
+};
+void emit_gpr(struct emit *e, unsigned reg, const struct emit_place *place, bool store);
+void emit_xmm(struct emit *e, unsigned reg, const struct emit_place *place, bool store);
+void emit_vex_xmm(struct emit *e, unsigned reg, const struct emit_place *place, bool store);
+void emit_vex_high(struct emit *e, unsigned reg, const struct emit_place *place, bool store);
 void emit_vzeroupper(struct emit *e);
 /* As LAHF and SETO AL leave them in AX. */
 void emit_flags_load(struct emit *e, uint32_t flags);

@@ -3,9 +3,9 @@
  * native_stub.c - stubs: machine code that loads an op's operands from the vCPU's state into
  * registers of its own, runs the guest's instruction on them, and stores the results.
  *
- * Instructions that differ in their registers alone are of one form and share a stub: the op has
- * the numbers.  But MMX and x87 registers are in the CPU itself, and stand in the form.  Forms are
- * found again through a hash table of the vCPU's own, of which nothing is taken out but all at
+ * Instructions that differ in their registers alone are of one form and can share a stub: the op
+ * has the numbers.  But MMX and x87 registers are in the CPU itself, and stand in the form.  Forms
+ * are found again through a hash table of the vCPU's own, of which nothing is taken out but all at
  * once (soft_native_flush()).
  */
 #include "hypervisor/x86/soft/native.h"
@@ -148,57 +148,83 @@ static bool is_gpr(const struct decode_operand *operand)
 	return operand->kind == DECODE_REGISTER && operand->class == DECODE_GPR;
 }
 
-static void emit_operand_offset(struct emit *e, const struct decode_operand *operand)
+/* What is to be made: the instruction with the stub's registers, and, if it is of one choice of
+ * the guest's registers alone, these. */
+struct making {
+	struct decode_insn form;
+	struct native_fields fields;
+	bool special;
+	struct native_numbers numbers;
+};
+
+static unsigned number_of(const struct making *m, unsigned field)
 {
-	if (operand->implicit) {
-		emit_constant_offset(e, operand->reg * (is_gpr(operand) ? 8u : 2u));
-		return;
-	}
+	return field == NATIVE_REG    ? m->numbers.reg
+	       : field == NATIVE_RM   ? m->numbers.rm
+	       : field == NATIVE_VVVV ? m->numbers.vvvv
+				      : m->numbers.is4;
+}
+
+/* Where the guest's register is; vectors stand at area. */
+static struct emit_place find_place(struct emit *e, const struct making *m,
+				    const struct decode_operand *operand, uint32_t area)
+{
+	unsigned size = is_gpr(operand) ? 8 : 16;
+
+	if (operand->implicit)
+		return (struct emit_place){.displacement = area + operand->reg * size};
+	if (m->special)
+		return (struct emit_place){.displacement =
+						   area + number_of(m, operand->reg) * size};
 	emit_offset(e, operand->reg == NATIVE_REG    ? offsetof(struct soft_op, a)
 		       : operand->reg == NATIVE_RM   ? offsetof(struct soft_op, b)
 		       : operand->reg == NATIVE_VVVV ? offsetof(struct soft_op, spare[0])
 						     : offsetof(struct soft_op, spare[1]));
+	return (struct emit_place){.indexed = true, .displacement = area};
 }
 
-static void emit_load(struct emit *e, const struct decode_insn *form,
-		      const struct decode_operand *operand)
+static void emit_load(struct emit *e, const struct making *m, const struct decode_operand *operand)
 {
-	bool vex = form->encoding == DECODE_VEX;
+	bool vex = m->form.encoding == DECODE_VEX;
+	struct emit_place place;
 
 	if (is_gpr(operand)) {
 		if (!(operand->access & DECODE_READ))
 			return;
-		emit_operand_offset(e, operand);
-		emit_gpr(e, operand->reg, false);
+		place = find_place(e, m, operand, 0);
+		emit_gpr(e, operand->reg, &place, false);
 	} else if (is_vector(operand)) {
 		/* Without VEX what isn't written stays as it was. */
 		if (!(operand->access & DECODE_READ) && (vex || operand->size == 16))
 			return;
-		emit_operand_offset(e, operand);
+		place = find_place(e, m, operand, XMM_AREA);
 		if (vex)
-			emit_vex_xmm(e, operand->reg, XMM_AREA, false);
+			emit_vex_xmm(e, operand->reg, &place, false);
 		else
-			emit_xmm(e, operand->reg, XMM_AREA, false);
+			emit_xmm(e, operand->reg, &place, false);
+		place.displacement += YMM_AREA - XMM_AREA;
 		if (operand->class == DECODE_YMM)
-			emit_vex_high(e, operand->reg, YMM_AREA, false);
+			emit_vex_high(e, operand->reg, &place, false);
 	}
 }
 
-static void emit_store(struct emit *e, const struct decode_insn *form,
-		       const struct decode_operand *operand)
+static void emit_store(struct emit *e, const struct making *m, const struct decode_operand *operand)
 {
+	struct emit_place place;
+
 	if (!(operand->access & DECODE_WRITE))
 		return;
 	if (is_gpr(operand)) {
-		emit_operand_offset(e, operand);
-		emit_gpr(e, operand->reg, true);
+		place = find_place(e, m, operand, 0);
+		emit_gpr(e, operand->reg, &place, true);
 	} else if (is_vector(operand)) {
-		emit_operand_offset(e, operand);
-		if (form->encoding == DECODE_VEX) {
-			emit_vex_xmm(e, operand->reg, XMM_AREA, true);
-			emit_vex_high(e, operand->reg, YMM_AREA, true);
+		place = find_place(e, m, operand, XMM_AREA);
+		if (m->form.encoding == DECODE_VEX) {
+			emit_vex_xmm(e, operand->reg, &place, true);
+			place.displacement += YMM_AREA - XMM_AREA;
+			emit_vex_high(e, operand->reg, &place, true);
 		} else {
-			emit_xmm(e, operand->reg, XMM_AREA, true);
+			emit_xmm(e, operand->reg, &place, true);
 		}
 	}
 }
@@ -242,13 +268,14 @@ static bool sets_pointers(const struct decode_insn *form)
 	return form->attributes & DECODE_X87_INSN && is_waiting(form) && form->op != OP_FLDCW;
 }
 
-static void emit_form(struct emit *e, const struct decode_insn *form,
-		      const struct native_fields *fields, struct native_form *made, uint8_t *start)
+static void emit_form(struct emit *e, const struct making *m, struct native_form *made,
+		      uint8_t *start)
 {
+	const struct decode_insn *form = &m->form;
 	struct emit_label slow = {0};
 	bool x87 = form->attributes & DECODE_X87_INSN;
 
-	if (!fields->memory) {
+	if (!m->fields.memory) {
 		if (made->gate)
 			emit_gate(e, offsetof(struct soft_vcpu, native_gate), made->gate, &slow);
 		if (made->waits)
@@ -265,14 +292,14 @@ static void emit_form(struct emit *e, const struct decode_insn *form,
 		emit_memory_base(e);
 	}
 	for (unsigned i = 0; i < form->operand_count; i++)
-		emit_load(e, form, &form->operand[i]);
+		emit_load(e, m, &form->operand[i]);
 	if (form->flags_read || (x87 && form->flags_written))
 		emit_flags_load(e, FLAGS);
-	emit_insn(e, form, fields);
+	emit_insn(e, form, &m->fields);
 	if (form->flags_written)
 		emit_flags_store(e, FLAGS);
 	for (unsigned i = 0; i < form->operand_count; i++)
-		emit_store(e, form, &form->operand[i]);
+		emit_store(e, m, &form->operand[i]);
 	if (form->encoding == DECODE_VEX)
 		emit_vzeroupper(e);
 	emit_next(e, sizeof(struct soft_op), offsetof(struct soft_op, run));
@@ -281,32 +308,30 @@ static void emit_form(struct emit *e, const struct decode_insn *form,
 		emit_jump(e, offsetof(struct soft_vcpu, native_slow));
 }
 
-static bool form_make(struct native *native, const struct decode_insn *insn,
+static bool form_make(struct native *native, const struct decode_insn *insn, struct making *m,
 		      struct native_form *made)
 {
 	uint8_t *start = native->writable + native->used;
 	struct emit e = {.at = start, .end = native->writable + NATIVE_CODE_SIZE};
-	struct native_fields fields;
-	struct decode_insn form;
 
-	form_fields(insn, &fields);
-	if (!form_decode(insn, &fields, &form)) {
-		fields.vvvv = 0; /* has no operand there, where another number would be #UD */
-		if (!form_decode(insn, &fields, &form))
+	form_fields(insn, &m->fields);
+	if (!form_decode(insn, &m->fields, &m->form)) {
+		m->fields.vvvv = 0; /* has no operand there, where another number would be #UD */
+		if (!form_decode(insn, &m->fields, &m->form))
 			return false;
 	}
-	for (unsigned i = 0; i < form.operand_count; i++) {
-		const struct decode_operand *operand = &form.operand[i];
+	for (unsigned i = 0; i < m->form.operand_count; i++) {
+		const struct decode_operand *operand = &m->form.operand[i];
 
 		if (is_gpr(operand) && !operand->implicit)
 			made->gprs |= operand->reg == NATIVE_REG ? 1 : 2;
 	}
-	made->gate = form_gate(&form);
-	made->waits = is_waiting(&form);
-	made->pointers = sets_pointers(&form);
+	made->gate = form_gate(&m->form);
+	made->waits = is_waiting(&m->form);
+	made->pointers = sets_pointers(&m->form);
 	if (has_class(insn, DECODE_MMX))
-		form_mmx(insn, &form, &fields);
-	emit_form(&e, &form, &fields, made, start);
+		form_mmx(insn, &m->form, &m->fields);
+	emit_form(&e, m, made, start);
 	if (e.overflow)
 		return false;
 	made->code = (uint32_t)native->used;
@@ -350,36 +375,71 @@ bool native_stub_room(const struct native *native)
 	       native->form_count < NATIVE_FORMS / 4 * 3;
 }
 
+static struct native_form *find_form(struct native *native, uint64_t key)
+{
+	size_t i = form_hash(key);
+
+	while (native->form[i].key && native->form[i].key != key)
+		i = (i + 1) % NATIVE_FORMS;
+	return &native->form[i];
+}
+
+static struct native_numbers numbers_of(const struct decode_insn *insn)
+{
+	unsigned mask = insn->mode == DECODE_64 ? 15 : 7;
+
+	return (struct native_numbers){
+		.reg = (uint8_t)((modrm_reg(insn) | (insn->rex & 4u ? 8u : 0)) & mask),
+		.rm = (uint8_t)(((insn->modrm & 7u) | (insn->rex & 1u ? 8u : 0)) & mask),
+		.vvvv = (uint8_t)(insn->vex_vvvv & mask),
+		.is4 = (uint8_t)((uint8_t)insn->immediate >> 4 & mask),
+	};
+}
+
+/* The key of a stub that is for these registers alone. */
+static uint64_t special_key(const struct decode_insn *insn, uint64_t key,
+			    const struct native_numbers *numbers)
+{
+	unsigned rm = has_memory(insn) ? 0 : numbers->rm;
+	unsigned is4 = has_is4(insn) ? numbers->is4 : 0;
+
+	return key | BIT(62) | (uint64_t)numbers->reg << 43 | (uint64_t)rm << 47 |
+	       (uint64_t)numbers->vvvv << 51 | (uint64_t)is4 << 55;
+}
+
+/*
+ * A stub for one choice of registers is quicker, and is made as long as there are few.  Those that
+ * all choices share take over then.
+ */
 const struct native_form *native_stub_get(struct soft_vcpu *c, const struct decode_insn *insn)
 {
 	struct native *native = native_of(c);
-	uint64_t key = form_key(insn);
-	struct native_form made = {.key = key};
-	size_t i = form_hash(key);
+	struct making m = {.numbers = numbers_of(insn)};
+	uint64_t key = form_key(insn), special = special_key(insn, key, &m.numbers);
+	struct native_form made = {0}, *form = find_form(native, special);
 
-	while (native->form[i].key) {
-		if (native->form[i].key == key)
-			return &native->form[i];
-		i = (i + 1) % NATIVE_FORMS;
-	}
-	if (!native_stub_room(native) || !form_make(native, insn, &made))
+	m.special = !form->key && native->form_count < native->special_max;
+	if (!form->key && !m.special)
+		form = find_form(native, key);
+	if (form->key)
+		return form;
+	made.key = m.special ? special : key;
+	if (!native_stub_room(native) || !form_make(native, insn, &m, &made))
 		return NULL;
 	if (native->reused)
 		serialize();
 	native->form_count++;
-	native->form[i] = made;
-	return &native->form[i];
+	*form = made;
+	return form;
 }
 
 void native_stub_fields(const struct native_form *form, const struct decode_insn *insn,
 			struct soft_op *op)
 {
-	unsigned mask = insn->mode == DECODE_64 ? 15 : 7;
-	unsigned reg = modrm_reg(insn) | (insn->rex & 4u ? 8u : 0);
-	unsigned rm = (insn->modrm & 7u) | (insn->rex & 1u ? 8u : 0);
+	struct native_numbers numbers = numbers_of(insn);
 
-	op->a = (uint8_t)((reg & mask) * (form->gprs & 1 ? 8 : 2));
-	op->b = (uint8_t)((rm & mask) * (form->gprs & 2 ? 8 : 2));
-	op->spare[0] = (uint8_t)((insn->vex_vvvv & mask) * 2);
-	op->spare[1] = (uint8_t)(((uint8_t)insn->immediate >> 4 & mask) * 2);
+	op->a = (uint8_t)(numbers.reg * (form->gprs & 1 ? 8 : 2));
+	op->b = (uint8_t)(numbers.rm * (form->gprs & 2 ? 8 : 2));
+	op->spare[0] = (uint8_t)(numbers.vvvv * 2);
+	op->spare[1] = (uint8_t)(numbers.is4 * 2);
 }
