@@ -13,6 +13,7 @@
 #define EFER_CACHED (EFER_NXE | EFER_LMA)
 #define LARGE_SHIFT 21
 #define HUGE_SHIFT 30
+_Static_assert(SOFT_TLB_ENTRIES >= 1 << (LARGE_SHIFT - PAGE_SHIFT), "a large page's fit in a row");
 
 int soft_tlb_create(struct soft_vcpu *c)
 {
@@ -127,10 +128,24 @@ static void flush_entry(struct soft_tlb_space *space, uint64_t linear)
 	}
 }
 
+/* All that is cached of 2 MiB; their entries stand one after the other. */
+static void flush_region(struct soft_tlb_space *space, uint64_t linear)
+{
+	uint64_t region = linear >> LARGE_SHIFT;
+
+	for (unsigned view = 0; view < SOFT_VIEWS; view++) {
+		struct soft_tlb_entry *entry =
+			soft_tlb_at(space->entry[view], region << LARGE_SHIFT);
+		unsigned entries = space->filled[view] ? 1u << (LARGE_SHIFT - PAGE_SHIFT) : 0;
+
+		for (unsigned i = 0; i < entries; i++)
+			if (entry[i].read >> LARGE_SHIFT == region)
+				entry[i].read = entry[i].write = 0;
+	}
+}
+
 static void flush_page(struct soft_vcpu *c, struct soft_tlb_space *space, uint64_t linear)
 {
-	uint64_t page;
-
 	if (!space->valid)
 		return;
 	/* Pages of 4 MiB are in 32-bit paging alone, which isn't worth more. */
@@ -140,9 +155,7 @@ static void flush_page(struct soft_vcpu *c, struct soft_tlb_space *space, uint64
 	}
 	flush_entry(space, linear);
 	if (filter_has(space->large, linear >> LARGE_SHIFT)) {
-		page = linear & ~((UINT64_C(1) << LARGE_SHIFT) - 1);
-		for (uint64_t i = 0; i < UINT64_C(1) << (LARGE_SHIFT - PAGE_SHIFT); i++)
-			flush_entry(space, page + (i << PAGE_SHIFT));
+		flush_region(space, linear);
 		new_generation(c, space);
 	} else if (filter_has(space->code, linear >> PAGE_SHIFT)) {
 		new_generation(c, space);
