@@ -585,8 +585,8 @@ void generate(struct random *r, const struct forms *forms, struct test *test,
 
 static bool saves_state(const struct decode_insn *insn)
 {
-	return insn->op == OP_FXSAVE || insn->op == OP_XSAVE || insn->op == OP_XSAVEC ||
-	       insn->op == OP_XSAVEOPT || insn->op == OP_FNSTENV || insn->op == OP_FNSAVE;
+	return insn->op == OP_FXSAVE || insn->op == OP_XSAVE || insn->op == OP_FNSTENV ||
+	       insn->op == OP_FNSAVE;
 }
 
 static bool loads_state(const struct decode_insn *insn)
@@ -613,11 +613,15 @@ static bool keeps_rbx(const struct decode_insn *insn)
 /* Those that can follow any other. */
 static bool follows(const struct decode_insn *insn)
 {
-	static const uint16_t faulting[] = {OP_DIV, OP_IDIV, OP_BT,   OP_BTC,
-					    OP_BTR, OP_BTS,  OP_BOUND};
+	static const uint16_t others[] = {
+		OP_DIV,    OP_IDIV,     OP_BT,    OP_BTC,
+		OP_BTR,    OP_BTS,      OP_BOUND, /* fault too often */
+		OP_DPPS,   OP_DPPD,               /* see refresh_mxcsr() */
+		OP_XSAVEC, OP_XSAVEOPT,           /* what was cleared may be in use or not */
+	};
 
-	for (size_t i = 0; i < ARRAY_COUNT(faulting); i++)
-		if (insn->op == faulting[i])
+	for (size_t i = 0; i < ARRAY_COUNT(others); i++)
+		if (insn->op == others[i])
 			return false;
 	if (insn->attributes & (DECODE_STACK | DECODE_BRANCH) || insn->lock || !keeps_rbx(insn))
 		return false;

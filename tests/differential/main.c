@@ -28,6 +28,7 @@
 #define XSAVE_ST 32
 #define XSAVE_XMM 160
 #define XSAVE_YMM 576
+#define XSAVE_HEADER 512
 
 #define FLAGS_COMPARED UINT64_C(0xcd5) /* OF DF SF ZF AF PF CF */
 
@@ -133,7 +134,8 @@ static void forget_memory(struct run *run, const struct decode_insn *insn,
 	memcpy(run->areas[1].data + offset, run->areas[0].data + offset, size);
 }
 
-/* Of a sequence: the pointers that FXSAVE and FNSAVE have left where these may store. */
+/* Of a sequence: the pointers that FXSAVE and FNSAVE have left where these may store, and which
+ * components XSAVE says are in use. */
 static void forget_saved(struct run *run)
 {
 	const uint8_t *from = run->areas[0].data + (SEQUENCE_BASE - AREA_DATA);
@@ -141,6 +143,7 @@ static void forget_saved(struct run *run)
 
 	memcpy(to + SEQUENCE_SAVE + 6, from + SEQUENCE_SAVE + 6, XSAVE_MXCSR - 6);
 	memcpy(to + SEQUENCE_SAVE + 28, from + SEQUENCE_SAVE + 28, 4);
+	memcpy(to + SEQUENCE_SAVE + XSAVE_HEADER, from + SEQUENCE_SAVE + XSAVE_HEADER, 8);
 	memcpy(to + SEQUENCE_ENVIRONMENT + 6, from + SEQUENCE_ENVIRONMENT + 6, 22);
 }
 

@@ -51,6 +51,15 @@ bool native_pending(void)
 	return fsw & FSW_ES;
 }
 
+/* With all exceptions masked none is ever pending. */
+void native_fcw_changed(struct soft_vcpu *c, uint16_t fcw)
+{
+	if ((fcw & FCW_MASKS) == FCW_MASKS)
+		gate_clear(c, GATE_PENDING);
+	else
+		gate_set(c, GATE_PENDING);
+}
+
 /* FXRSTOR takes MXCSR from the area, too, and no reserved bit in it. */
 static void st_load(struct soft_vcpu *c)
 {
@@ -65,6 +74,7 @@ static void st_load(struct soft_vcpu *c)
 	store_le32(native->fx + CPU_XSAVE_MXCSR, MXCSR_INIT);
 	__asm__ volatile("fxrstor64 %0\n\tldmxcsr %1" : : "m"(native->fx), "m"(mxcsr));
 	gate_clear(c, GATE_ST);
+	native_fcw_changed(c, load_le16(native->fx + CPU_XSAVE_FCW));
 }
 
 /* The last instruction's pointers are kept in state by whoever runs one. */

@@ -28,8 +28,9 @@
 #define GATE_SSE 0x04u /* #UD, #NM */
 #define GATE_AVX 0x08u /* #UD, #NM */
 #define GATE_BLOCKED (GATE_X87 | GATE_MMX | GATE_SSE | GATE_AVX)
-#define GATE_MXCSR 0x10u /* the guest's isn't loaded, or has unmasked exceptions */
-#define GATE_ST 0x20u    /* the x87 registers aren't loaded */
+#define GATE_MXCSR 0x10u   /* the guest's isn't loaded, or has unmasked exceptions */
+#define GATE_ST 0x20u      /* the x87 registers aren't loaded */
+#define GATE_PENDING 0x40u /* the x87 registers are loaded, and an exception may be pending */
 
 #define NATIVE_CODE_SIZE ((size_t)1 << 20)
 #define NATIVE_FORMS_LOG 14
@@ -37,6 +38,7 @@
 #define NATIVE_SPECIAL_MAX (NATIVE_FORMS / 4)
 
 #define FCW_INIT 0x37fu
+#define FCW_MASKS 0x3fu
 #define FSW_ES 0x80u
 #define MXCSR_INIT 0x1f80u
 #define MXCSR_VALID 0xffffu
@@ -122,6 +124,8 @@ void native_drop_st(struct soft_vcpu *c);
 void native_drop_mxcsr(struct soft_vcpu *c);
 /* Whether an x87 exception is pending in what is loaded. */
 bool native_pending(void);
+/* What is loaded has got this control word. */
+void native_fcw_changed(struct soft_vcpu *c, uint16_t fcw);
 /* Runs an op's stub alone, not what follows the op. */
 void native_run(struct soft_vcpu *c, const struct soft_op *op, void *memory);
 /* The guest's MXCSR is in state, and the CPU has another for a moment. */

@@ -62,13 +62,6 @@ void emit_label(struct emit *e, struct emit_label *label)
 		store_le32(label->from[i], (uint32_t)(e->at - (label->from[i] + 4)));
 }
 
-void emit_pending(struct emit *e, struct emit_label *label)
-{
-	EMIT(e, 0xdf, 0xe0); /* fnstsw ax */
-	EMIT(e, 0xa8, 0x80); /* test al, FSW_ES */
-	emit_branch(e, label);
-}
-
 void emit_jump(struct emit *e, uint32_t pointer)
 {
 	EMIT(e, 0xff, 0xa7); /* jmp [rdi + pointer] */

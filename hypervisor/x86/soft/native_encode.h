@@ -47,8 +47,6 @@ void emit_insn(struct emit *e, const struct decode_insn *insn, const struct nati
 
 /* Branches to label when a bit of mask is set in the byte at RDI + gate. */
 void emit_gate(struct emit *e, uint32_t gate, uint8_t mask, struct emit_label *label);
-/* Branches to label when an x87 exception is pending. */
-void emit_pending(struct emit *e, struct emit_label *label);
 void emit_branch(struct emit *e, struct emit_label *label); /* jnz */
 void emit_label(struct emit *e, struct emit_label *label);
 void emit_jump(struct emit *e, uint32_t pointer); /* through the pointer at RDI + pointer */

@@ -16,7 +16,7 @@ static inline enum native_ready ready(struct soft_vcpu *c, const struct native_o
 
 	if (SOFT_UNLIKELY(c->native_gate & n->gate))
 		ready = native_prepare(c, n->gate);
-	if (n->waits && ready != NATIVE_STOP && native_pending()) {
+	if (n->waits && ready != NATIVE_STOP && c->native_gate & GATE_PENDING && native_pending()) {
 		soft_fault(c, CPU_VECTOR_MF);
 		return NATIVE_STOP;
 	}
@@ -78,18 +78,22 @@ void native_pointers(struct soft_vcpu *c, uint64_t rip, unsigned segment, uint64
 	}
 }
 
-/* The short way of 64-bit code, without x87: NULL if it is not to be taken. */
+/* The short way of 64-bit code: NULL if it is not to be taken. */
 static inline void *quick(struct soft_vcpu *c, const struct soft_op *op, const struct native_op *n,
 			  bool write)
 {
 	uint64_t offset;
+	void *memory;
 
-	if (SOFT_UNLIKELY(c->native_gate & n->gate || n->waits || !c->long64))
+	if (SOFT_UNLIKELY(c->native_gate & n->gate || !c->long64))
 		return NULL;
 	offset = soft_offset(c, op);
 	if (SOFT_UNLIKELY((c->segment[op->segment].base + offset) & n->align))
 		return NULL;
-	return direct(c, op, offset, n->size, write);
+	memory = direct(c, op, offset, n->size, write);
+	if (n->pointers && memory)
+		point(c, op, n, offset);
+	return memory;
 }
 
 static __attribute__((noinline)) void load_slow(struct soft_vcpu *c, const struct soft_op *op)

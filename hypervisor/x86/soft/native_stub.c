@@ -265,7 +265,7 @@ static bool is_waiting(const struct decode_insn *form)
 
 static bool sets_pointers(const struct decode_insn *form)
 {
-	return form->attributes & DECODE_X87_INSN && is_waiting(form) && form->op != OP_FLDCW;
+	return form->attributes & DECODE_X87_INSN && is_waiting(form);
 }
 
 static void emit_form(struct emit *e, const struct making *m, struct native_form *made,
@@ -278,8 +278,6 @@ static void emit_form(struct emit *e, const struct making *m, struct native_form
 	if (!m->fields.memory) {
 		if (made->gate)
 			emit_gate(e, offsetof(struct soft_vcpu, native_gate), made->gate, &slow);
-		if (made->waits)
-			emit_pending(e, &slow);
 		made->body = (uint8_t)(e->at - start);
 		if (made->pointers)
 			emit_x87_pointers(
@@ -326,8 +324,8 @@ static bool form_make(struct native *native, const struct decode_insn *insn, str
 		if (is_gpr(operand) && !operand->implicit)
 			made->gprs |= operand->reg == NATIVE_REG ? 1 : 2;
 	}
-	made->gate = form_gate(&m->form);
 	made->waits = is_waiting(&m->form);
+	made->gate = (uint8_t)(form_gate(&m->form) | (made->waits ? GATE_PENDING : 0));
 	made->pointers = sets_pointers(&m->form);
 	if (has_class(insn, DECODE_MMX))
 		form_mmx(insn, &m->form, &m->fields);

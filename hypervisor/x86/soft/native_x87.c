@@ -8,7 +8,6 @@
 
 #define FCW_VALID 0x1f7fu
 #define FCW_ONES 0x0040u
-#define FCW_MASKS 0x3fu
 #define FSW_EXCEPTIONS 0x3fu
 #define FSW_BUSY 0x8000u
 #define FSW_TOP_SHIFT 11
@@ -85,6 +84,21 @@ static bool fwait(struct soft_vcpu *c, const struct soft_op *op, const struct de
 		return false;
 	}
 	return !pending(c);
+}
+
+static bool fldcw(struct soft_vcpu *c, const struct soft_op *op, const struct decode_insn *insn)
+{
+	uint8_t bytes[2];
+	uint16_t fcw;
+
+	(void)insn;
+	if (native_prepare(c, GATE_ST) == NATIVE_STOP || pending(c) ||
+	    !soft_read(c, op->segment, soft_offset(c, op), bytes, sizeof(bytes)))
+		return false;
+	fcw = load_le16(bytes);
+	__asm__ volatile("fldcw %0" : : "m"(fcw));
+	native_fcw_changed(c, fcw);
+	return true;
 }
 
 static bool fninit(struct soft_vcpu *c, const struct soft_op *op, const struct decode_insn *insn)
@@ -325,6 +339,8 @@ native_execute *native_x87_find(const struct decode_insn *insn)
 		return fwait;
 	case OP_FNINIT:
 		return fninit;
+	case OP_FLDCW:
+		return fldcw;
 	case OP_FNSTSW:
 		return insn->modrm >> 6 == 3 ? fnstsw_ax : NULL;
 	case OP_FNSTENV:
