@@ -147,11 +147,23 @@ static void add_immunities(uint32_t leaf, uint32_t registers[4])
 	registers[ECX] |= CPUID_80000021_ECX_TSA_SQ_NO | CPUID_80000021_ECX_TSA_L1_NO;
 }
 
+/* What the system part and the walks of page tables do all by themselves. */
+static void add_own(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
+{
+	if (leaf == CPUID_LEAF_FEATURES)
+		registers[ECX] |= CPUID_1_ECX_PCID;
+	if (leaf != CPUID_LEAF_STRUCTURED || subleaf)
+		return;
+	registers[EBX] |=
+		CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_SMEP | CPUID_7_EBX_SMAP | CPUID_7_EBX_INVPCID;
+	registers[ECX] |= CPUID_7_ECX_UMIP | CPUID_7_ECX_PKU;
+}
+
 static void mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 {
-	(void)subleaf;
 	soft_native_mask_cpuid(leaf, registers);
 	add_immunities(leaf, registers);
+	add_own(leaf, subleaf, registers);
 	/* LOCK MOV CR0 as MOV CR8: for 32-bit code of AMD's alone. */
 	if (leaf == CPUID_LEAF_EXTENDED_FEATURES)
 		registers[ECX] &= ~CPUID_80000001_ECX_CR8_LEGACY;
