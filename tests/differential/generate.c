@@ -7,124 +7,16 @@
 
 #include "hw/x86.h"
 #include "lib/bits.h"
-#include "tests/differential/generate.h"
+#include "tests/differential/generator.h"
 
 #define XSAVE_XMM 160
 #define XSAVE_YMM 576
-#define XSAVE_MXCSR 24
-#define XSAVE_HEADER 512
-
-enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 
 #define FLAGS_RANDOM UINT64_C(0x8d5) /* OF SF ZF AF PF CF */
-#define RFLAGS_DF_BIT UINT64_C(0x400)
-
-struct generator {
-	struct random *r;
-	struct test *test;
-	struct decode_insn *insn;
-	struct machine *state;
-	struct areas *areas; /* of both machines */
-};
-
-/* --- Bytes --------------------------------------------------------------------------------- */
-
-static unsigned put_prefixes(struct random *r, const struct form *form, bool code32, uint8_t *bytes)
-{
-	static const uint8_t segments64[] = {0x26, 0x2e, 0x36, 0x3e, 0x65};
-	static const uint8_t segments32[] = {0x26, 0x36, 0x3e};
-	static const uint8_t mandatory[] = {0, 0x66, 0xf3, 0xf2};
-	bool memory = !form->has_modrm || form->modrm < 0xc0;
-	unsigned at = 0;
-
-	if (random_percent(r, 6))
-		bytes[at++] = code32 ? segments32[random_below(r, sizeof(segments32))]
-				     : segments64[random_below(r, sizeof(segments64))];
-	if (!code32 && random_percent(r, 6))
-		bytes[at++] = 0x67;
-	if (memory && form->encoding == DECODE_LEGACY && random_percent(r, 10))
-		bytes[at++] = 0xf0;
-	if (form->encoding == DECODE_LEGACY && form->prefix)
-		bytes[at++] = mandatory[form->prefix];
-	return at;
-}
-
-static unsigned put_vex(struct random *r, const struct form *form, bool code32, uint8_t *bytes)
-{
-	uint64_t bits = random_next(r);
-	/* Inverted: R, X, B. */
-	uint8_t rxb = code32 ? 0xe0 : (uint8_t)(bits & 0xe0);
-	uint8_t vvvv = (uint8_t)((bits & 0x300 ? bits >> 16 & 15 : 15) << 3);
-	uint8_t l_pp = (uint8_t)((form->l ? 4 : 0) | form->prefix);
-
-	if (code32)
-		vvvv |= 0x40;
-	if (form->map == 1 && !form->w && (rxb & 0x60) == 0x60 && bits >> 20 & 1) {
-		bytes[0] = 0xc5;
-		bytes[1] = (rxb & 0x80) | vvvv | l_pp;
-		return 2;
-	}
-	bytes[0] = 0xc4;
-	bytes[1] = rxb | form->map;
-	bytes[2] = (uint8_t)(form->w ? 0x80 : 0) | vvvv | l_pp;
-	return 3;
-}
-
-static unsigned put_modrm(struct random *r, const struct form *form, uint8_t *bytes)
-{
-	uint64_t bits = random_next(r);
-	unsigned mod = bits % 3, rm = bits >> 8 & 7, at = 0;
-
-	if (form->modrm >= 0xc0) {
-		bytes[0] = form->modrm;
-		return 1;
-	}
-	bytes[at++] = (uint8_t)(mod << 6 | (form->modrm & 0x38) | rm);
-	if (rm == 4)
-		bytes[at++] = (uint8_t)(bits >> 16);
-	return at;
-}
-
-static unsigned put_bytes(struct random *r, const struct form *form, bool code32, uint8_t *bytes)
-{
-	unsigned at = put_prefixes(r, form, code32, bytes), rex;
-
-	if (form->encoding == DECODE_VEX) {
-		at += put_vex(r, form, code32, bytes + at);
-	} else {
-		rex = (form->w ? 8 : 0) | (random_percent(r, 60) ? random_below(r, 8) : 0);
-		if (!code32 && (rex || random_percent(r, 20)))
-			bytes[at++] = (uint8_t)(0x40 | rex);
-		if (form->map)
-			bytes[at++] = 0x0f;
-		if (form->map > 1)
-			bytes[at++] = form->map == 2 ? 0x38 : 0x3a;
-	}
-	bytes[at++] = form->opcode;
-	if (form->has_modrm)
-		at += put_modrm(r, form, bytes + at);
-	return at;
-}
-
-static bool try_form(struct generator *g, const struct form *form)
-{
-	struct test *test = g->test;
-	unsigned at;
-
-	for (unsigned i = 0; i < 16; i += 8)
-		store_le64(test->bytes + i, random_integer(g->r));
-	at = put_bytes(g->r, form, test->code32, test->bytes);
-	if (decode(test->code32 ? DECODE_32 : DECODE_64, test->bytes, DECODE_LENGTH_MAX, g->insn) !=
-		    DECODE_OK ||
-	    g->insn->op != form->op || g->insn->length < at)
-		return false;
-	test->length = g->insn->length;
-	return true;
-}
 
 /* --- Memory -------------------------------------------------------------------------------- */
 
-static void patch(struct generator *g, unsigned at, unsigned size, uint64_t value)
+void generator_patch(struct generator *g, unsigned at, unsigned size, uint64_t value)
 {
 	memcpy(g->test->bytes + at, &value, size);
 }
@@ -167,7 +59,7 @@ static bool aim(struct generator *g, uint64_t at)
 	if (insn->address_size == 2)
 		return false;
 	if (m->base == DECODE_RIP) {
-		patch(g, insn->displacement_at, 4, at - (g->test->rip + insn->length));
+		generator_patch(g, insn->displacement_at, 4, at - (g->test->rip + insn->length));
 		return true;
 	}
 	if (m->index != DECODE_NO_REG && !vector) {
@@ -180,7 +72,7 @@ static bool aim(struct generator *g, uint64_t at)
 		index = gpr[m->index] * m->scale;
 	}
 	if (m->base == DECODE_NO_REG)
-		patch(g, insn->displacement_at, insn->displacement_size, at - index);
+		generator_patch(g, insn->displacement_at, insn->displacement_size, at - index);
 	else
 		set_register(g, m->base, at - displacement - index);
 	return true;
@@ -201,7 +93,7 @@ static uint64_t address(const struct generator *g)
 }
 
 /* Writes to both machines' memory, if it is an area's. */
-static void poke(struct generator *g, uint64_t at, const void *bytes, size_t size)
+void generator_poke(struct generator *g, uint64_t at, const void *bytes, size_t size)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		if (at >= AREA_DATA && at + size <= AREA_DATA + AREA_WRITABLE)
@@ -217,7 +109,7 @@ static void poke_random(struct generator *g, uint64_t at, unsigned size)
 
 	for (unsigned i = 0; i < sizeof(bytes); i += 16)
 		random_vector(g->r, bytes + i);
-	poke(g, at, bytes, size < sizeof(bytes) ? size : sizeof(bytes));
+	generator_poke(g, at, bytes, size < sizeof(bytes) ? size : sizeof(bytes));
 }
 
 static bool is_xsave(const struct decode_insn *insn)
@@ -227,7 +119,7 @@ static bool is_xsave(const struct decode_insn *insn)
 }
 
 /* FXSAVE, XSAVE and their like. */
-static bool is_area(const struct decode_insn *insn)
+bool generator_is_area(const struct decode_insn *insn)
 {
 	return is_xsave(insn) || insn->op == OP_FXSAVE || insn->op == OP_FXRSTOR;
 }
@@ -245,7 +137,7 @@ static bool uses_register(const struct decode_insn *insn, unsigned reg)
 	return insn->memory.base == reg || insn->memory.index == reg;
 }
 
-static bool has_memory(const struct decode_insn *insn)
+bool generator_has_memory(const struct decode_insn *insn)
 {
 	for (unsigned i = 0; i < insn->operand_count; i++)
 		if (insn->operand[i].kind == DECODE_MEMORY)
@@ -270,26 +162,26 @@ static void fix_branch(struct generator *g)
 	uint64_t to = branch_target(g);
 
 	if (operand->kind == DECODE_RELATIVE && insn->immediate_size == 1)
-		patch(g, insn->immediate_at, 1,
-		      random_percent(g->r, 50) ? 32 + random_below(g->r, 64)
-					       : 0x80 + random_below(g->r, 64));
+		generator_patch(g, insn->immediate_at, 1,
+				random_percent(g->r, 50) ? 32 + random_below(g->r, 64)
+							 : 0x80 + random_below(g->r, 64));
 	else if (operand->kind == DECODE_RELATIVE)
-		patch(g, insn->immediate_at, insn->immediate_size,
-		      to - (g->test->rip + insn->length));
+		generator_patch(g, insn->immediate_at, insn->immediate_size,
+				to - (g->test->rip + insn->length));
 	else if (operand->kind == DECODE_MEMORY)
-		poke(g, address(g), &to, 8);
+		generator_poke(g, address(g), &to, 8);
 	else if (operand->kind == DECODE_REGISTER && operand->class == DECODE_GPR &&
 		 insn->opcode == 0xff)
 		g->state->gpr[operand->reg] = to;
 	else /* RET */
-		poke(g, g->state->gpr[RSP], &to, 8);
+		generator_poke(g, g->state->gpr[RSP], &to, 8);
 	if (operand->kind == DECODE_RELATIVE)
 		g->state->gpr[RCX] = random_below(g->r, 3);
 }
 
 static void fix_stack(struct generator *g)
 {
-	uint64_t flags = (random_next(g->r) & (FLAGS_RANDOM | RFLAGS_DF_BIT)) |
+	uint64_t flags = (random_next(g->r) & (FLAGS_RANDOM | RFLAGS_DF)) |
 			 RFLAGS_RESERVED_ONE | RFLAGS_IF;
 	uint64_t top = AREA_STACK + 1024 + random_below(g->r, AREA_WRITABLE - 2048);
 
@@ -301,7 +193,7 @@ static void fix_stack(struct generator *g)
 	}
 	g->state->gpr[RSP] = top;
 	if (g->insn->op == OP_POPF)
-		poke(g, top, &flags, 8);
+		generator_poke(g, top, &flags, 8);
 }
 
 static void fix_strings(struct generator *g)
@@ -378,7 +270,7 @@ static void fix_compare(struct generator *g)
 
 		if (g->insn->op == OP_CMPXCHG8B)
 			value[0] = (uint32_t)value[0] | value[1] << 32;
-		poke(g, address(g), value, to->size);
+		generator_poke(g, address(g), value, to->size);
 	}
 }
 
@@ -395,7 +287,7 @@ static void fix_xrstor(struct generator *g, uint64_t at, struct machine *other)
 		store_le64(header + (bits >> 28 & 7) * 8, bits >> 32);
 	if ((bits >> 20 & 0xff) == 1)
 		store_le32(other->xsave + XSAVE_MXCSR, (uint32_t)bits);
-	poke(g, at, other->xsave, sizeof(other->xsave));
+	generator_poke(g, at, other->xsave, sizeof(other->xsave));
 }
 
 /* What is loaded is mostly a state that can be. */
@@ -416,24 +308,24 @@ static void fix_area(struct generator *g)
 	if (g->insn->op == OP_XRSTOR)
 		fix_xrstor(g, at, &other);
 	if (g->insn->op == OP_FXRSTOR)
-		poke(g, at, other.xsave, 512);
+		generator_poke(g, at, other.xsave, 512);
 	if (g->insn->op == OP_LDMXCSR) {
 		uint32_t mxcsr = (uint32_t)(random_next(g->r) & 0xe03f) | 0x1f80;
 
 		if (random_percent(g->r, 2))
 			mxcsr = (uint32_t)random_next(g->r) & 0x1ffff;
-		poke(g, at, &mxcsr, 4);
+		generator_poke(g, at, &mxcsr, 4);
 	}
 	if (g->insn->op == OP_FRSTOR || g->insn->op == OP_FLDENV) {
 		uint16_t control[2] = {load_le16(other.xsave), load_le16(other.xsave + 2)};
 
 		if (g->insn->operand_size != 2)
-			poke(g, at, &control[0], 2);
-		poke(g, at + (g->insn->operand_size == 2 ? 2 : 4), &control[1], 2);
-		poke(g, at, &control[0], 2);
+			generator_poke(g, at, &control[0], 2);
+		generator_poke(g, at + (g->insn->operand_size == 2 ? 2 : 4), &control[1], 2);
+		generator_poke(g, at, &control[0], 2);
 	}
 	if (g->insn->op == OP_FLDCW)
-		poke(g, at, other.xsave, 2);
+		generator_poke(g, at, other.xsave, 2);
 }
 
 static void fix_operands(struct generator *g)
@@ -513,7 +405,7 @@ static void refresh_mxcsr(struct generator *g)
 	store_le32(g->state->xsave + XSAVE_MXCSR, mxcsr);
 }
 
-static void refresh(struct generator *g)
+void generator_refresh(struct generator *g)
 {
 	struct decode_insn *insn = g->insn;
 	struct machine *state = g->state;
@@ -527,13 +419,13 @@ static void refresh(struct generator *g)
 		}
 	state->rflags = (random_next(g->r) & FLAGS_RANDOM) | RFLAGS_RESERVED_ONE | RFLAGS_IF;
 	if (random_percent(g->r, 15))
-		state->rflags |= RFLAGS_DF_BIT;
+		state->rflags |= RFLAGS_DF;
 	if (insn->attributes & (DECODE_X87_INSN | DECODE_MMX_INSN) && random_percent(g->r, 80))
 		random_x87(g->r, state->xsave);
 	refresh_mxcsr(g);
 }
 
-static const struct form *any_form(struct random *r, const struct forms *forms)
+const struct form *generator_any_form(struct random *r, const struct forms *forms)
 {
 	size_t op = random_below(r, forms->ops), first = forms->first[op];
 
@@ -549,15 +441,15 @@ void generate(struct random *r, const struct forms *forms, struct test *test,
 	for (;;) {
 		uint64_t at;
 
-		if (!try_form(&g, any_form(r, forms)))
+		if (!generator_try(&g, generator_any_form(r, forms)))
 			continue;
-		refresh(&g);
-		if (!has_memory(insn))
+		generator_refresh(&g);
+		if (!generator_has_memory(insn))
 			break;
 		if (insn->memory.index_class >= DECODE_XMM && insn->memory.index != DECODE_NO_REG)
 			fix_gather(&g);
 		at = target(&g, memory_size(insn));
-		if (is_area(insn) && random_percent(r, 97))
+		if (generator_is_area(insn) && random_percent(r, 97))
 			at &= ~UINT64_C(63);
 		/* SHA's want alignment on Intel's CPUs alone. */
 		if (insn->feature == FEATURE_SHA)
@@ -577,118 +469,4 @@ void generate(struct random *r, const struct forms *forms, struct test *test,
 	fix_operands(&g);
 	decode(test->code32 ? DECODE_32 : DECODE_64, test->bytes, DECODE_LENGTH_MAX, insn);
 	state->rip = test->rip;
-}
-
-/* --- Sequences ----------------------------------------------------------------------------- */
-
-#define SEQUENCE_MAX 8
-
-static bool saves_state(const struct decode_insn *insn)
-{
-	return insn->op == OP_FXSAVE || insn->op == OP_XSAVE || insn->op == OP_FNSTENV ||
-	       insn->op == OP_FNSAVE;
-}
-
-static bool loads_state(const struct decode_insn *insn)
-{
-	return insn->op == OP_LDMXCSR || insn->op == OP_FXRSTOR || insn->op == OP_XRSTOR ||
-	       insn->op == OP_FRSTOR || insn->op == OP_FLDENV || insn->op == OP_FLDCW;
-}
-
-static bool keeps_rbx(const struct decode_insn *insn)
-{
-	for (unsigned i = 0; i < insn->operand_count; i++) {
-		const struct decode_operand *operand = &insn->operand[i];
-		bool general = operand->kind == DECODE_REGISTER &&
-			       (operand->class == DECODE_GPR || operand->class == DECODE_GPR_HIGH);
-
-		if (operand->kind == DECODE_STRING)
-			return false;
-		if (general && operand->access & DECODE_WRITE && operand->reg == RBX)
-			return false;
-	}
-	return true;
-}
-
-/* Those that can follow any other. */
-static bool follows(const struct decode_insn *insn)
-{
-	static const uint16_t others[] = {
-		OP_DIV,    OP_IDIV,     OP_BT,    OP_BTC,
-		OP_BTR,    OP_BTS,      OP_BOUND, /* fault too often */
-		OP_DPPS,   OP_DPPD,               /* see refresh_mxcsr() */
-		OP_XSAVEC, OP_XSAVEOPT,           /* what was cleared may be in use or not */
-	};
-
-	for (size_t i = 0; i < ARRAY_COUNT(others); i++)
-		if (insn->op == others[i])
-			return false;
-	if (insn->attributes & (DECODE_STACK | DECODE_BRANCH) || insn->lock || !keeps_rbx(insn))
-		return false;
-	return !has_memory(insn) ||
-	       (insn->memory.base == RBX && insn->memory.index == DECODE_NO_REG &&
-		insn->displacement_size == 4 && insn->address_size != 2);
-}
-
-static void sequence_operand(struct generator *g)
-{
-	struct decode_insn *insn = g->insn;
-	uint64_t at = random_below(g->r, SEQUENCE_OPERANDS);
-
-	if (!has_memory(insn))
-		return;
-	if (insn->attributes & DECODE_ALIGNED || is_area(insn) || insn->feature == FEATURE_SHA ||
-	    random_percent(g->r, 60))
-		at &= ~UINT64_C(63);
-	if (saves_state(insn))
-		at = insn->attributes & DECODE_X87_INSN ? SEQUENCE_ENVIRONMENT : SEQUENCE_SAVE;
-	else if (insn->op == OP_XRSTOR || insn->op == OP_FXRSTOR)
-		at = SEQUENCE_AREA;
-	else if (insn->op == OP_LDMXCSR)
-		at = SEQUENCE_AREA + XSAVE_MXCSR;
-	else if (loads_state(insn))
-		at = SEQUENCE_AREA + 1024;
-	patch(g, insn->displacement_at, 4, at);
-}
-
-static void sequence_areas(struct generator *g)
-{
-	struct machine other;
-	uint8_t environment[128] = {0};
-	uint64_t at = SEQUENCE_BASE + SEQUENCE_AREA;
-
-	random_machine(g->r, &other, g->test->code32);
-	store_le64(other.xsave + XSAVE_HEADER, random_below(g->r, 8));
-	poke(g, at, other.xsave, sizeof(other.xsave));
-	memcpy(environment, other.xsave, 2);
-	poke(g, at + 1024, environment, sizeof(environment));
-}
-
-void generate_sequence(struct random *r, const struct forms *forms, struct test *test,
-		       struct decode_insn *insn, struct machine *state, struct areas areas[2])
-{
-	struct test one = {.code32 = test->code32};
-	struct generator g = {.r = r, .test = &one, .insn = insn, .state = state, .areas = areas};
-	uint32_t undefined = 0;
-	unsigned count = 2 + (unsigned)random_below(r, SEQUENCE_MAX - 1);
-
-	test->single = false;
-	test->length = 0;
-	while (count) {
-		if (!try_form(&g, any_form(r, forms)) || !follows(insn) ||
-		    insn->flags_read & undefined)
-			continue;
-		sequence_operand(&g);
-		memcpy(test->bytes + test->length, one.bytes, one.length);
-		test->length += one.length;
-		undefined &= ~insn->flags_written;
-		undefined |= insn->flags_undefined;
-		count--;
-	}
-	refresh(&g);
-	sequence_areas(&g);
-	random_x87(r, state->xsave);
-	state->gpr[RBX] = SEQUENCE_BASE;
-	state->rip = test->rip;
-	insn->flags_undefined = undefined;
 }

@@ -78,14 +78,14 @@ void native_pointers(struct soft_vcpu *c, uint64_t rip, unsigned segment, uint64
 	}
 }
 
-/* The short way of 64-bit code: NULL if it is not to be taken. */
+/* The short way: NULL if it is not to be taken. */
 static inline void *quick(struct soft_vcpu *c, const struct soft_op *op, const struct native_op *n,
 			  bool write)
 {
 	uint64_t offset;
 	void *memory;
 
-	if (SOFT_UNLIKELY(c->native_gate & n->gate || !c->long64))
+	if (SOFT_UNLIKELY(c->native_gate & n->gate))
 		return NULL;
 	offset = soft_offset(c, op);
 	if (SOFT_UNLIKELY((c->segment[op->segment].base + offset) & n->align))
