@@ -369,12 +369,13 @@ static enum outcome build_one(struct soft_compile *k, const struct source *sourc
 	size_t room = k->room - k->at;
 	uint8_t gathered[DECODE_LENGTH_MAX];
 	struct decode_insn insn;
+	enum decode_mode mode = c->long64 && !c->amd ? DECODE_64_INTEL : c->mode;
 	enum decode_result result;
 	enum outcome outcome;
 
 	if (!soft_code_note(c, source->slot, source->gpa + k->at, MIN(room, DECODE_LENGTH_MAX)))
 		return AGAIN;
-	result = decode(c->mode, source->bytes + k->at, MIN(room, DECODE_LENGTH_MAX), &insn);
+	result = decode(mode, source->bytes + k->at, MIN(room, DECODE_LENGTH_MAX), &insn);
 	if (result == DECODE_SHORT && k->at) {
 		soft_compile_continue(k, false);
 		return FOUND;
@@ -383,7 +384,7 @@ static enum outcome build_one(struct soft_compile *k, const struct source *sourc
 		outcome = gather(c, source, room, gathered, second);
 		if (outcome != FOUND)
 			return outcome;
-		result = decode(c->mode, gathered, DECODE_LENGTH_MAX, &insn);
+		result = decode(mode, gathered, DECODE_LENGTH_MAX, &insn);
 	}
 	if (result == DECODE_OK)
 		soft_compile(k, &insn);

@@ -128,7 +128,8 @@ bool soft_debug_fetch(struct soft_vcpu *c)
 {
 	uint64_t dr7 = breakpoint_control(c), linear = linear_rip(c), hits = 0;
 
-	if (c->vcpu.state.mov_ss_shadow)
+	/* Intel's hold them back behind a load of SS. */
+	if (c->vcpu.state.mov_ss_shadow && !c->amd)
 		return false;
 	for (unsigned i = 0; i < BREAKPOINTS; i++)
 		if (is_enabled(dr7, i, DR7_TYPE_EXECUTE) && breakpoint_addresses(c)[i] == linear)

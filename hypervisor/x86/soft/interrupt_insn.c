@@ -58,8 +58,12 @@ static enum soft_result int1(struct soft_vcpu *c, const struct decode_insn *insn
 {
 	enum soft_result result = raise(c, insn, CPU_VECTOR_DB, false);
 
-	if (result == SOFT_JUMPED)
-		c->vcpu.state.dr7 &= ~DR7_GD;
+	if (result != SOFT_JUMPED)
+		return result;
+	c->vcpu.state.dr7 &= ~DR7_GD;
+	/* What a load of SS has kept back is of this #DB. */
+	c->vcpu.state.dr6 |= c->debug_hits;
+	c->debug_hits = 0;
 	return result;
 }
 

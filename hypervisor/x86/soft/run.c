@@ -8,6 +8,7 @@
  * STI and MOV SS, and when a device has answered it.
  */
 #include "hypervisor/x86/soft/run.h"
+#include "hypervisor/cpuid.h"
 #include "hypervisor/x86/soft/blocks.h"
 #include "hypervisor/x86/soft/requests.h"
 #include "hypervisor/x86/soft/tlb.h"
@@ -171,12 +172,25 @@ static bool iterate(struct soft_vcpu *c)
 	return run_blocks(c);
 }
 
+#define VENDOR_AMD_EBX 0x68747541u /* "Auth" of AuthenticAMD; CPUID leaf 0 */
+
+static void take_vendor(struct soft_vcpu *c)
+{
+	const struct kvm_cpuid_entry2 *entry = cpuid_find(&c->vcpu, 0, 0);
+	bool amd = !entry || entry->ebx == VENDOR_AMD_EBX;
+
+	if (amd != c->amd)
+		soft_blocks_flush(c); /* the decoder asks, too */
+	c->amd = amd;
+}
+
 /* The core has set registers: as MOV to CR0 and CR3 would. */
 static void take_state(struct soft_vcpu *c)
 {
 	struct cpu_state *s = &c->vcpu.state;
 
 	c->state_changed = false;
+	take_vendor(c);
 	forget_accesses(c);
 	c->debug_hits = 0;
 	soft_tlb_flush_all(c);

@@ -207,6 +207,7 @@ struct soft_vcpu {
 		uint8_t size;
 		bool locked; /* with the VM's split lock */
 	} bounced;
+	bool amd;              /* of which maker the guest's CPUID says it is, where they differ */
 	uint8_t physical_bits; /* [const] width of guest-physical addresses */
 
 	struct soft_tlbs *tlbs;     /* tlb.c */

@@ -4,10 +4,7 @@
  * descriptor.  APM3 and SDM volume 2, under their names; where the two makers differ, the guest's
  * CPUID says which one it believes to run on.
  */
-#include "hypervisor/cpuid.h"
 #include "hypervisor/x86/soft/system.h"
-
-#define VENDOR_AMD_EBX 0x68747541u /* "Auth" of AuthenticAMD; CPUID leaf 0 */
 
 #define STAR_SYSCALL_SHIFT 32
 #define STAR_SYSRET_SHIFT 48
@@ -21,13 +18,6 @@
 #define SYSEXIT_SS 24
 #define SYSEXIT_CS64 32
 #define SYSEXIT_SS64 40
-
-static bool is_amd(const struct soft_vcpu *c)
-{
-	const struct kvm_cpuid_entry2 *entry = cpuid_find(&c->vcpu, 0, 0);
-
-	return !entry || entry->ebx == VENDOR_AMD_EBX;
-}
 
 /* A flat code segment and its level: the CPU makes them up. */
 static void set_code(struct soft_vcpu *c, uint64_t selector, unsigned cpl, bool wide)
@@ -69,7 +59,7 @@ static enum soft_result syscall(struct soft_vcpu *c, const struct decode_insn *i
 
 	if (!(state->efer & EFER_SCE))
 		return system_ud(c);
-	if (!c->long64 && (!(state->cr0 & CR0_PE) || !is_amd(c)))
+	if (!c->long64 && (!(state->cr0 & CR0_PE) || !c->amd))
 		return system_ud(c);
 	state->gpr[CPU_RCX] = next;
 	if (system_long_mode(c)) {
@@ -94,12 +84,12 @@ static enum soft_result sysret(struct soft_vcpu *c, const struct decode_insn *in
 	bool wide = c->long64 && insn->operand_size == 8;
 	uint64_t rip = state->gpr[CPU_RCX];
 
-	if (!(state->efer & EFER_SCE) || (!c->long64 && !is_amd(c)))
+	if (!(state->efer & EFER_SCE) || (!c->long64 && !c->amd))
 		return system_ud(c);
 	if (!(state->cr0 & CR0_PE))
 		return system_gp(c);
 	/* AMD's let the guest's next instruction fault, at its own level. */
-	if (wide && !soft_canonical(c, rip) && !is_amd(c))
+	if (wide && !soft_canonical(c, rip) && !c->amd)
 		return system_gp(c);
 	if (system_long_mode(c))
 		soft_flags_put(c,
@@ -107,6 +97,9 @@ static enum soft_result sysret(struct soft_vcpu *c, const struct decode_insn *in
 				       RFLAGS_RESERVED_ONE);
 	else
 		soft_flags_put(c, soft_flags_get(c) | RFLAGS_IF);
+	/* A single step counts from here if TF comes back. */
+	if (state->rflags & RFLAGS_TF)
+		c->debug_hits |= DR6_BS;
 	state->rip = wide ? rip : (uint32_t)rip;
 	set_code(c, wide ? selector + SYSRET_CS64 : selector, 3, wide);
 	set_stack(c, selector + SYSRET_SS, 3);
@@ -116,7 +109,7 @@ static enum soft_result sysret(struct soft_vcpu *c, const struct decode_insn *in
 /* AMD's have these two in legacy mode only. */
 static bool sysenter_offered(const struct soft_vcpu *c)
 {
-	return !system_long_mode(c) || !is_amd(c);
+	return !system_long_mode(c) || !c->amd;
 }
 
 static enum soft_result sysenter(struct soft_vcpu *c, const struct decode_insn *insn)
