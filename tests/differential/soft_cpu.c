@@ -5,6 +5,7 @@
  * looked at as the backend notes it.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -28,6 +29,7 @@
 
 #define TABLE_BITS (PTE_P | PTE_RW | PTE_US | PTE_A)
 #define SEGMENT_LIMIT_MAX UINT32_MAX
+#define CPUID_ENTRIES 256
 
 static struct {
 	uint8_t *ram;
@@ -94,9 +96,27 @@ static void set_state(struct cpu_state *s)
 	set_code_segment(s, false);
 }
 
+/* The guest's CPU is the host's: makers differ in what their CPUs do. */
+static bool set_cpuid(struct vcpu *vcpu)
+{
+	struct kvm_cpuid2 *cpuid =
+		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	bool done;
+
+	if (!cpuid)
+		return false;
+	cpuid->nent = CPUID_ENTRIES;
+	done = hypervisor_system_command(&soft_backend, (uint32_t)KVM_GET_SUPPORTED_CPUID,
+					 (uintptr_t)cpuid) == 0 &&
+	       hypervisor_vcpu_command(vcpu, (uint32_t)KVM_SET_CPUID2, (uintptr_t)cpuid) == 0;
+	free(cpuid);
+	return done;
+}
+
 bool soft_open(struct areas *areas)
 {
 	struct kvm_userspace_memory_region region = {.memory_size = RAM_SIZE};
+	struct exit exit;
 	struct vcpu *vcpu;
 	struct vm *vm;
 
@@ -106,13 +126,17 @@ bool soft_open(struct areas *areas)
 	region.userspace_addr = (uintptr_t)soft.ram;
 	if (hypervisor_vm_command(vm, (uint32_t)KVM_SET_USER_MEMORY_REGION, (uintptr_t)&region) !=
 		    0 ||
-	    hypervisor_create_vcpu(vm, 0, &vcpu) != 0) {
+	    hypervisor_create_vcpu(vm, 0, &vcpu) != 0 || !set_cpuid(vcpu)) {
 		fprintf(stderr, "differential: can't make a VM\n");
 		return false;
 	}
 	soft.c = soft_of(vcpu);
 	map_areas();
 	set_state(&vcpu->state);
+	/* Takes over what the state and CPUID say, and comes back at once. */
+	vcpu->kicked = true;
+	soft_run(vcpu, &exit);
+	vcpu->kicked = false;
 	memset(soft.ram + RAM_CODE, CODE_BYTE, AREA_CODE_SIZE);
 	memset(soft.ram + RAM_DATA, AREA_READ_ONLY_BYTE, AREA_READABLE);
 	areas->data = soft.ram + RAM_DATA;
