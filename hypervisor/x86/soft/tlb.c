@@ -78,6 +78,7 @@ static void new_generation(struct soft_vcpu *c, struct soft_tlb_space *space)
 {
 	space->generation = ++c->tlbs->generation;
 	__builtin_memset(space->code, 0, sizeof(space->code));
+	__builtin_memset(space->code_region, 0, sizeof(space->code_region));
 	set_stamp(c);
 }
 
@@ -91,6 +92,7 @@ void soft_tlb_forget_blocks(struct soft_vcpu *c)
 void soft_tlb_note_code(struct soft_vcpu *c, uint64_t linear)
 {
 	filter_add(c->tlbs->current->code, linear >> PAGE_SHIFT);
+	filter_add(c->tlbs->current->code_region, linear >> LARGE_SHIFT);
 }
 
 static void flush_space(struct soft_vcpu *c, struct soft_tlb_space *space, bool keep_global)
@@ -156,7 +158,8 @@ static void flush_page(struct soft_vcpu *c, struct soft_tlb_space *space, uint64
 	flush_entry(space, linear);
 	if (filter_has(space->large, linear >> LARGE_SHIFT)) {
 		flush_region(space, linear);
-		new_generation(c, space);
+		if (filter_has(space->code_region, linear >> LARGE_SHIFT))
+			new_generation(c, space);
 	} else if (filter_has(space->code, linear >> PAGE_SHIFT)) {
 		new_generation(c, space);
 	}

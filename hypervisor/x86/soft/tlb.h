@@ -46,6 +46,7 @@ struct soft_tlb_space {
 		large[SOFT_CODE_FILTER_WORDS]; /* hashed: 2 MiB regions with parts of large pages */
 	bool huge;                             /* there are parts of larger ones */
 	uint64_t code[SOFT_CODE_FILTER_WORDS]; /* hashed: linear pages that blocks were found in */
+	uint64_t code_region[SOFT_CODE_FILTER_WORDS]; /* the same by 2 MiB */
 	struct soft_tlb_entry entry[SOFT_VIEWS][SOFT_TLB_ENTRIES];
 };
 
