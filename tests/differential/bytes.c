@@ -7,7 +7,8 @@
 #include "lib/bits.h"
 #include "tests/differential/generator.h"
 
-static unsigned put_prefixes(struct random *r, const struct form *form, bool code32, uint8_t *bytes)
+static unsigned put_prefixes(struct random *r, const struct form *form, const struct test *test,
+			     uint8_t *bytes)
 {
 	static const uint8_t segments64[] = {0x26, 0x2e, 0x36, 0x3e, 0x65};
 	static const uint8_t segments32[] = {0x26, 0x36, 0x3e};
@@ -16,9 +17,9 @@ static unsigned put_prefixes(struct random *r, const struct form *form, bool cod
 	unsigned at = 0;
 
 	if (random_percent(r, 6))
-		bytes[at++] = code32 ? segments32[random_below(r, sizeof(segments32))]
-				     : segments64[random_below(r, sizeof(segments64))];
-	if (!code32 && random_percent(r, 6))
+		bytes[at++] = test->code32 ? segments32[random_below(r, sizeof(segments32))]
+					   : segments64[random_below(r, sizeof(segments64))];
+	if (test->code16 ? random_percent(r, 40) : !test->code32 && random_percent(r, 6))
 		bytes[at++] = 0x67;
 	if (memory && form->encoding == DECODE_LEGACY && random_percent(r, 10))
 		bytes[at++] = 0xf0;
@@ -63,9 +64,11 @@ static unsigned put_modrm(struct random *r, const struct form *form, uint8_t *by
 	return at;
 }
 
-static unsigned put_bytes(struct random *r, const struct form *form, bool code32, uint8_t *bytes)
+static unsigned put_bytes(struct random *r, const struct form *form, const struct test *test,
+			  uint8_t *bytes)
 {
-	unsigned at = put_prefixes(r, form, code32, bytes), rex;
+	bool code32 = test->code32;
+	unsigned at = put_prefixes(r, form, test, bytes), rex;
 
 	if (form->encoding == DECODE_VEX) {
 		at += put_vex(r, form, code32, bytes + at);
@@ -91,9 +94,8 @@ bool generator_try(struct generator *g, const struct form *form)
 
 	for (unsigned i = 0; i < 16; i += 8)
 		store_le64(test->bytes + i, random_integer(g->r));
-	at = put_bytes(g->r, form, test->code32, test->bytes);
-	if (decode(test->code32 ? DECODE_32 : DECODE_64, test->bytes, DECODE_LENGTH_MAX, g->insn) !=
-		    DECODE_OK ||
+	at = put_bytes(g->r, form, test, test->bytes);
+	if (decode(test_mode(test), test->bytes, DECODE_LENGTH_MAX, g->insn) != DECODE_OK ||
 	    g->insn->op != form->op || g->insn->length < at)
 		return false;
 	test->length = g->insn->length;

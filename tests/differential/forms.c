@@ -110,7 +110,7 @@ unsigned form_bytes(const struct form *form, uint8_t bytes[DECODE_LENGTH_MAX])
 	return at;
 }
 
-static bool is_prefix(const struct form *form, bool code32)
+static bool is_prefix(const struct form *form, enum decode_mode mode)
 {
 	static const uint8_t prefixes[] = {0x0f, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
 					   0x66, 0x67, 0xf0, 0xf2, 0xf3, 0xc4, 0xc5};
@@ -119,7 +119,7 @@ static bool is_prefix(const struct form *form, bool code32)
 		return false;
 	if (form->map == 1)
 		return form->opcode == 0x38 || form->opcode == 0x3a;
-	if (!code32 && form->opcode >> 4 == 4)
+	if (mode == DECODE_64 && form->opcode >> 4 == 4)
 		return true;
 	for (size_t i = 0; i < sizeof(prefixes); i++)
 		if (form->opcode == prefixes[i])
@@ -128,7 +128,7 @@ static bool is_prefix(const struct form *form, bool code32)
 }
 
 /* Adds the form if there is such an instruction.  false: no memory. */
-static bool add(struct forms *forms, struct form *form, bool code32, const char *only)
+static bool add(struct forms *forms, struct form *form, enum decode_mode mode, const char *only)
 {
 	uint8_t bytes[DECODE_LENGTH_MAX];
 	struct decode_insn insn;
@@ -136,7 +136,7 @@ static bool add(struct forms *forms, struct form *form, bool code32, const char 
 
 	memset(bytes, FILLER, sizeof(bytes));
 	form_bytes(form, bytes);
-	if (decode(code32 ? DECODE_32 : DECODE_64, bytes, sizeof(bytes), &insn) != DECODE_OK)
+	if (decode(mode, bytes, sizeof(bytes), &insn) != DECODE_OK)
 		return true;
 	/* Without ModRM its bits are none of the instruction's: once is enough. */
 	if (insn.has_modrm != form->has_modrm || !testable(&insn) ||
@@ -154,19 +154,20 @@ static bool add(struct forms *forms, struct form *form, bool code32, const char 
 	return true;
 }
 
-static bool add_opcode(struct forms *forms, struct form *form, bool code32, const char *only)
+static bool add_opcode(struct forms *forms, struct form *form, enum decode_mode mode,
+		       const char *only)
 {
 	form->has_modrm = false;
-	if (!add(forms, form, code32, only))
+	if (!add(forms, form, mode, only))
 		return false;
 	form->has_modrm = true;
 	for (unsigned reg = 0; reg < 8; reg++) {
 		form->modrm = (uint8_t)(reg << 3 | 4);
-		if (!add(forms, form, code32, only))
+		if (!add(forms, form, mode, only))
 			return false;
 		for (unsigned rm = 0; rm < 8; rm++) {
 			form->modrm = (uint8_t)(0xc0 | reg << 3 | rm);
-			if (!add(forms, form, code32, only))
+			if (!add(forms, form, mode, only))
 				return false;
 		}
 	}
@@ -193,7 +194,7 @@ static bool group(struct forms *forms)
 	return true;
 }
 
-bool forms_list(struct forms *forms, bool code32, const char *only)
+bool forms_list(struct forms *forms, enum decode_mode mode, const char *only)
 {
 	*forms = (struct forms){0};
 	for (unsigned bits = 0; bits < 1u << 16; bits++) {
@@ -206,10 +207,11 @@ bool forms_list(struct forms *forms, bool code32, const char *only)
 			.encoding = bits >> 14 & 1 ? DECODE_VEX : DECODE_LEGACY,
 		};
 
-		if (bits >> 15 || is_prefix(&form, code32) ||
-		    (form.encoding == DECODE_VEX ? !form.map : form.l || (form.w && code32)))
+		if (bits >> 15 || is_prefix(&form, mode) ||
+		    (form.encoding == DECODE_VEX ? !form.map
+						 : form.l || (form.w && mode != DECODE_64)))
 			continue;
-		if (!add_opcode(forms, &form, code32, only)) {
+		if (!add_opcode(forms, &form, mode, only)) {
 			forms_free(forms);
 			return false;
 		}

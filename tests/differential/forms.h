@@ -29,7 +29,7 @@ struct forms {
 };
 
 /* only: an op's name, or NULL for all. */
-bool forms_list(struct forms *forms, bool code32, const char *only);
+bool forms_list(struct forms *forms, enum decode_mode mode, const char *only);
 void forms_free(struct forms *forms);
 
 /* The form's bytes, without any prefix that isn't its own; returns how many. */

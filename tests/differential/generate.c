@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hw/x86.h"
+#include "hypervisor/x86/cpu.h"
 #include "lib/bits.h"
 #include "tests/differential/generator.h"
 
@@ -21,8 +22,16 @@ void generator_patch(struct generator *g, unsigned at, unsigned size, uint64_t v
 	memcpy(g->test->bytes + at, &value, size);
 }
 
+/* In 16-bit code all segments but the stack's begin at the data. */
+static uint64_t segment_base(const struct test *test, unsigned segment)
+{
+	return test->code16 && segment != CPU_SS ? DATA16_BASE : 0;
+}
+
 static void set_register(struct generator *g, unsigned reg, uint64_t value)
 {
+	if (g->insn->address_size == 2)
+		value = (g->state->gpr[reg] & ~UINT64_C(0xffff)) | (uint16_t)value;
 	if (g->insn->address_size == 4 && !g->test->code32 && random_percent(g->r, 50))
 		value = (uint32_t)value | random_next(g->r) << 32;
 	g->state->gpr[reg] = g->test->code32 ? (uint32_t)value : value;
@@ -56,7 +65,8 @@ static bool aim(struct generator *g, uint64_t at)
 	bool vector = m->index != DECODE_NO_REG && m->index_class >= DECODE_XMM;
 	uint64_t index = 0;
 
-	if (insn->address_size == 2)
+	at -= segment_base(g->test, m->segment);
+	if (insn->address_size == 2 && at > UINT16_MAX)
 		return false;
 	if (m->base == DECODE_RIP) {
 		generator_patch(g, insn->displacement_at, 4, at - (g->test->rip + insn->length));
@@ -78,18 +88,26 @@ static bool aim(struct generator *g, uint64_t at)
 	return true;
 }
 
-static uint64_t address(const struct generator *g)
+uint64_t operand_address(const struct test *test, const struct decode_insn *insn,
+			 const struct machine *state)
 {
-	const struct decode_memory *m = &g->insn->memory;
-	uint64_t at = (uint64_t)m->displacement;
+	const struct decode_memory *m = &insn->memory;
+	uint64_t at = (uint64_t)m->displacement, base = segment_base(test, m->segment);
 
 	if (m->base == DECODE_RIP)
-		at += g->test->rip + g->insn->length;
+		at += test->rip + insn->length;
 	else if (m->base != DECODE_NO_REG)
-		at += g->state->gpr[m->base];
+		at += state->gpr[m->base];
 	if (m->index != DECODE_NO_REG && m->index_class < DECODE_XMM)
-		at += g->state->gpr[m->index] * m->scale;
-	return g->insn->address_size == 8 ? at : (uint32_t)at;
+		at += state->gpr[m->index] * m->scale;
+	if (insn->address_size == 2)
+		return base + (uint16_t)at;
+	return insn->address_size == 8 ? at : (uint32_t)(base + (uint32_t)at);
+}
+
+static uint64_t address(const struct generator *g)
+{
+	return operand_address(g->test, g->insn, g->state);
 }
 
 /* Writes to both machines' memory, if it is an area's. */
@@ -181,8 +199,8 @@ static void fix_branch(struct generator *g)
 
 static void fix_stack(struct generator *g)
 {
-	uint64_t flags = (random_next(g->r) & (FLAGS_RANDOM | RFLAGS_DF)) |
-			 RFLAGS_RESERVED_ONE | RFLAGS_IF;
+	uint64_t flags =
+		(random_next(g->r) & (FLAGS_RANDOM | RFLAGS_DF)) | RFLAGS_RESERVED_ONE | RFLAGS_IF;
 	uint64_t top = AREA_STACK + 1024 + random_below(g->r, AREA_WRITABLE - 2048);
 
 	if (random_percent(g->r, 90))
@@ -205,7 +223,9 @@ static void fix_strings(struct generator *g)
 
 		if (operand->kind != DECODE_STRING)
 			continue;
-		set_register(g, operand->reg, target(g, operand->size ? operand->size : 1));
+		set_register(g, operand->reg,
+			     target(g, operand->size ? operand->size : 1) -
+				     segment_base(g->test, CPU_DS));
 	}
 	if (insn->rep && insn->attributes & DECODE_REPEATABLE)
 		set_register(g, RCX, random_below(g->r, 12));
@@ -465,8 +485,8 @@ void generate(struct random *r, const struct forms *forms, struct test *test,
 	}
 	fix_strings(&g);
 	/* The displacement may have been changed. */
-	decode(test->code32 ? DECODE_32 : DECODE_64, test->bytes, DECODE_LENGTH_MAX, insn);
+	decode(test_mode(test), test->bytes, DECODE_LENGTH_MAX, insn);
 	fix_operands(&g);
-	decode(test->code32 ? DECODE_32 : DECODE_64, test->bytes, DECODE_LENGTH_MAX, insn);
+	decode(test_mode(test), test->bytes, DECODE_LENGTH_MAX, insn);
 	state->rip = test->rip;
 }

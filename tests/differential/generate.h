@@ -29,6 +29,15 @@ void random_x87(struct random *r, uint8_t *xsave);
 /* All of it, with control words that mask everything. */
 void random_machine(struct random *r, struct machine *machine, bool code32);
 
+static inline enum decode_mode test_mode(const struct test *test)
+{
+	return test->code16 ? DECODE_16 : test->code32 ? DECODE_32 : DECODE_64;
+}
+
+/* Where the memory operand is: its linear address. */
+uint64_t operand_address(const struct test *test, const struct decode_insn *insn,
+			 const struct machine *state);
+
 /*
  * Makes test, of one of forms, at test->rip (given), and changes what its operands need in state
  * and in both machines' memory.

@@ -28,6 +28,11 @@
 #define CONTROL_XSAVE (CONTROL + 0x400)
 #define CONTROL_SIZE 0x1000
 
+/* 16-bit code has its data in a segment that begins a page below the area. */
+#define DATA16_BASE (AREA_DATA - 0x1000)
+#define DATA16_LIMIT 0xffff
+#define SELECTOR_CODE16 0x07 /* in the LDT */
+#define SELECTOR_DATA16 0x0f
 #define SELECTOR_CODE32 0x23
 #define SELECTOR_CODE64 0x33
 #define SELECTOR_DATA 0x2b

@@ -23,12 +23,15 @@ struct machine {
 	_Alignas(64) uint8_t xsave[MACHINE_XSAVE_SIZE];
 };
 
-/* One instruction, or some that follow each other; code32: in a 32-bit code segment. */
+/*
+ * One instruction, or some that follow each other.  code32: not in a 64-bit code segment; code16:
+ * in one of 16 bits.
+ */
 struct test {
 	uint8_t bytes[128];
 	uint8_t length;
 	bool single;
-	bool code32;
+	bool code32, code16;
 	uint64_t rip;
 };
 
@@ -48,8 +51,8 @@ void erase_code(const struct test *test, uint8_t *at);
 /* Prepare the areas.  false: this machine can't (the reason is printed). */
 bool native_open(struct areas *areas);
 bool soft_open(struct areas *areas);
-/* Whether this kernel lets a 64-bit process run 32-bit code. */
-bool native_runs32(void);
+/* Whether this kernel lets a 64-bit process run 32-bit code, and 16-bit code. */
+bool native_runs(bool code16);
 
 /* Runs it on state. */
 void native_run_test(const struct test *test, struct machine *state);

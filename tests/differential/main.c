@@ -3,7 +3,7 @@
  * The differential test: random instructions on the host's CPU and on the soft one, and whether
  * registers, flags, vector and x87 state, memory and exceptions are the same.
  *
- *   differential [-n CASES] [-s SEED] [-b BATCH] [-j PROCESSES] [-m 32|64] [OP]
+ *   differential [-n CASES] [-s SEED] [-b BATCH] [-j PROCESSES] [-m 16|32|64] [OP]
  *
  * Cases come in batches of 1024, each of which depends on seed and number alone: what a failure
  * prints runs that batch again.
@@ -35,7 +35,7 @@
 struct options {
 	uint64_t cases, seed, batch;
 	unsigned processes;
-	int mode; /* 32, 64, or 0: both */
+	int mode; /* 16, 32, 64, or 0: all */
 	bool one_batch;
 	const char *only;
 };
@@ -43,7 +43,7 @@ struct options {
 struct run {
 	const struct options *options;
 	struct areas areas[2]; /* native, soft */
-	struct forms forms[2]; /* 64-bit, 32-bit */
+	struct forms forms[3]; /* by enum decode_mode */
 	uint64_t cases, faults;
 	unsigned failures;
 	bool failed[OP_COUNT]; /* one difference of each is shown */
@@ -100,11 +100,11 @@ static bool saves_area(const struct decode_insn *insn)
 }
 
 /* The parts of what is stored that aren't the same everywhere: they are copied. */
-static void forget_memory(struct run *run, const struct decode_insn *insn,
+static void forget_memory(struct run *run, const struct test *test, const struct decode_insn *insn,
 			  const struct machine *before)
 {
 	unsigned from = 0, size = 0;
-	uint64_t at = (uint64_t)insn->memory.displacement;
+	uint64_t at = operand_address(test, insn, before);
 	size_t offset;
 
 	if (saves_area(insn)) {
@@ -116,14 +116,6 @@ static void forget_memory(struct run *run, const struct decode_insn *insn,
 	} else {
 		return;
 	}
-	if (insn->memory.base == DECODE_RIP)
-		at += before->rip + insn->length;
-	else if (insn->memory.base != DECODE_NO_REG)
-		at += before->gpr[insn->memory.base];
-	if (insn->memory.index != DECODE_NO_REG)
-		at += before->gpr[insn->memory.index] * insn->memory.scale;
-	if (insn->address_size == 4)
-		at = (uint32_t)at;
 	if (at < AREA_DATA || at + from + size > AREA_DATA + AREA_WRITABLE)
 		return;
 	offset = at + from - AREA_DATA;
@@ -211,19 +203,23 @@ static void print_memory(const struct run *run)
 	}
 }
 
+static int mode_bits(const struct test *test)
+{
+	return test->code16 ? 16 : test->code32 ? 32 : 64;
+}
+
 static void print_failure(const struct run *run, uint64_t batch, unsigned number,
 			  const struct test *test, const struct decode_insn *insn,
 			  const struct machine *before, const struct machine *native,
 			  const struct machine *soft)
 {
-	printf("FAIL %s (%u-bit):", test->single ? decode_op_name(insn->op) : "sequence",
-	       test->code32 ? 32 : 64);
+	printf("FAIL %s (%d-bit):", test->single ? decode_op_name(insn->op) : "sequence",
+	       mode_bits(test));
 	for (unsigned i = 0; i < test->length; i++)
 		printf(" %02x", test->bytes[i]);
-	printf("\n  again: -s %llu -b %llu -m %u%s%s, case %u\n",
-	       (unsigned long long)run->options->seed, (unsigned long long)batch,
-	       test->code32 ? 32 : 64, run->options->only ? " " : "",
-	       run->options->only ? run->options->only : "", number);
+	printf("\n  again: -s %llu -b %llu -m %d%s%s, case %u\n",
+	       (unsigned long long)run->options->seed, (unsigned long long)batch, mode_bits(test),
+	       run->options->only ? " " : "", run->options->only ? run->options->only : "", number);
 	printf("  vector, error, cr2: native %d %x %llx, soft %d %x %llx\n",
 	       native->vector == NO_VECTOR ? -1 : native->vector, native->error,
 	       (unsigned long long)native->address, soft->vector == NO_VECTOR ? -1 : soft->vector,
@@ -256,17 +252,17 @@ static void fill_memory(struct run *run, struct random *r)
 }
 
 static bool run_case(struct run *run, struct random *r, struct machine *state, uint64_t batch,
-		     unsigned number, bool code32)
+		     unsigned number, enum decode_mode mode)
 {
-	struct test test = {.code32 = code32};
+	struct test test = {.code32 = mode != DECODE_64, .code16 = mode == DECODE_16};
 	struct decode_insn insn;
 	struct machine before, native, soft;
 
 	test.rip = AREA_CODE + number * (uint64_t)SLOT_SIZE + random_below(r, 100);
 	if (run->options->only || random_percent(r, 80))
-		generate(r, &run->forms[code32], &test, &insn, state, run->areas);
+		generate(r, &run->forms[mode], &test, &insn, state, run->areas);
 	else
-		generate_sequence(r, &run->forms[code32], &test, &insn, state, run->areas);
+		generate_sequence(r, &run->forms[mode], &test, &insn, state, run->areas);
 	before = native = soft = *state;
 	native_run_test(&test, &native);
 	soft_run_test(&test, &soft);
@@ -275,7 +271,7 @@ static bool run_case(struct run *run, struct random *r, struct machine *state, u
 	forget_undefined(&insn, test.single, &native);
 	forget_undefined(&insn, test.single, &soft);
 	if (test.single)
-		forget_memory(run, &insn, &before);
+		forget_memory(run, &test, &insn, &before);
 	else
 		forget_saved(run);
 	if (memcmp(&native, &soft, sizeof(native)) == 0 && same_memory(run)) {
@@ -292,19 +288,32 @@ static bool run_case(struct run *run, struct random *r, struct machine *state, u
 	return false;
 }
 
+static enum decode_mode mode_of(const struct options *options, uint64_t batch)
+{
+	static const enum decode_mode modes[] = {DECODE_64, DECODE_64, DECODE_64, DECODE_32,
+						 DECODE_64, DECODE_64, DECODE_16, DECODE_32};
+
+	if (options->mode)
+		return options->mode == 16   ? DECODE_16
+		       : options->mode == 32 ? DECODE_32
+					     : DECODE_64;
+	return modes[batch & 7];
+}
+
 static void run_batch(struct run *run, uint64_t batch)
 {
 	struct random r = {.state = run->options->seed ^ batch * UINT64_C(0xd1342543de82ef95)};
 	struct machine state;
-	bool code32 = run->options->mode ? run->options->mode == 32 : (batch & 3) == 3;
+	enum decode_mode mode = mode_of(run->options, batch);
+	bool code32 = mode != DECODE_64;
 
-	if (!run->forms[code32].ops)
+	if (!run->forms[mode].ops)
 		return;
 	random_next(&r);
 	random_machine(&r, &state, code32);
 	fill_memory(run, &r);
 	for (unsigned i = 0; i < BATCH_CASES && run->failures < FAILURES_MAX; i++) {
-		if (run_case(run, &r, &state, batch, i, code32))
+		if (run_case(run, &r, &state, batch, i, mode))
 			continue;
 		random_machine(&r, &state, code32);
 		fill_memory(run, &r);
@@ -316,17 +325,19 @@ static int worker(const struct options *options, unsigned index)
 	struct run run = {.options = options};
 	uint64_t batches = (options->cases + BATCH_CASES - 1) / BATCH_CASES;
 
-	if (!forms_list(&run.forms[0], false, options->only) ||
-	    !forms_list(&run.forms[1], true, options->only)) {
-		fprintf(stderr, "differential: no memory for the forms\n");
-		return 1;
-	}
+	for (unsigned mode = DECODE_16; mode <= DECODE_64; mode++)
+		if (!forms_list(&run.forms[mode], mode, options->only)) {
+			fprintf(stderr, "differential: no memory for the forms\n");
+			return 1;
+		}
 	if (!native_open(&run.areas[0]) || !soft_open(&run.areas[1]))
 		return 1;
-	if (!native_runs32()) {
-		printf("differential: no 32-bit code on this host\n");
-		forms_free(&run.forms[1]);
-	}
+	for (unsigned mode = DECODE_16; mode < DECODE_64; mode++)
+		if (!native_runs(mode == DECODE_16)) {
+			printf("differential: no %d-bit code on this host\n",
+			       mode == DECODE_16 ? 16 : 32);
+			forms_free(&run.forms[mode]);
+		}
 	if (options->one_batch)
 		run_batch(&run, options->batch);
 	for (uint64_t i = index; !options->one_batch && i < batches && run.failures < FAILURES_MAX;
@@ -334,8 +345,8 @@ static int worker(const struct options *options, unsigned index)
 		run_batch(&run, i);
 	printf("differential: %llu cases of %zu instructions, %llu of them with exceptions; "
 	       "%u instructions differ\n",
-	       (unsigned long long)run.cases, run.forms[0].ops, (unsigned long long)run.faults,
-	       run.failures);
+	       (unsigned long long)run.cases, run.forms[DECODE_64].ops,
+	       (unsigned long long)run.faults, run.failures);
 	fflush(stdout);
 	return run.failures != 0;
 }
@@ -353,7 +364,7 @@ static bool read_options(int count, char **arguments, struct options *options)
 			options->seed = value;
 		else if (letter == 'j')
 			options->processes = value ? (unsigned)value : 1;
-		else if (letter == 'm' && (value == 32 || value == 64))
+		else if (letter == 'm' && (value == 16 || value == 32 || value == 64))
 			options->mode = (int)value;
 		else if (letter == 'b')
 			options->batch = value, options->one_batch = true;
@@ -372,7 +383,7 @@ int main(int count, char **arguments)
 
 	if (!read_options(count, arguments, &options)) {
 		fprintf(stderr, "usage: differential [-n CASES] [-s SEED] [-b BATCH] "
-				"[-j PROCESSES] [-m 32|64] [OP]\n");
+				"[-j PROCESSES] [-m 16|32|64] [OP]\n");
 		return 2;
 	}
 	if (options.one_batch || options.processes == 1)

@@ -3,10 +3,12 @@
  * native_cpu.c - one instruction on the host's CPU.  It is followed by a jump out; what else may
  * happen (an exception, a branch into the INT3s around) comes as a signal.  Signals are slow.
  */
+#include <asm/ldt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -131,12 +133,40 @@ static bool has_avx(void)
 	return __builtin_cpu_supports("avx");
 }
 
-bool native_runs32(void)
+static bool make_segments(void)
 {
-	static const struct test nop = {
-		.bytes = {0x90}, .length = 1, .single = true, .code32 = true, .rip = AREA_CODE};
+	struct user_desc code = {.entry_number = SELECTOR_CODE16 >> 3,
+				 .limit = 0xfffff,
+				 .limit_in_pages = 1,
+				 .contents = MODIFY_LDT_CONTENTS_CODE,
+				 .useable = 1};
+	struct user_desc data = {.entry_number = SELECTOR_DATA16 >> 3,
+				 .base_addr = DATA16_BASE,
+				 .limit = DATA16_LIMIT,
+				 .contents = MODIFY_LDT_CONTENTS_DATA,
+				 .useable = 1};
+
+	return syscall(SYS_modify_ldt, 1, &code, sizeof(code)) == 0 &&
+	       syscall(SYS_modify_ldt, 1, &data, sizeof(data)) == 0;
+}
+
+static void set_data_segments(uint16_t selector)
+{
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(selector));
+}
+
+bool native_runs(bool code16)
+{
+	struct test nop = {.bytes = {0x90},
+			   .length = 1,
+			   .single = true,
+			   .code32 = true,
+			   .code16 = code16,
+			   .rip = AREA_CODE};
 	struct machine state = {.rip = AREA_CODE, .rflags = 0x202};
 
+	if (code16 && !make_segments())
+		return false;
 	store_le16(state.xsave, 0x37f);
 	store_le32(state.xsave + 24, 0x1f80);
 	native_run_test(&nop, &state);
@@ -147,8 +177,6 @@ bool native_open(struct areas *areas)
 {
 	static const uint8_t back[] = {0xff, 0x24, 0x25}; /* jmp [CONTROL_EXIT] */
 	uint8_t *code = low(CONTROL_RETURN);
-	uint16_t data = SELECTOR_DATA;
-
 	if (!has_avx()) {
 		fprintf(stderr, "differential: needs a CPU with AVX\n");
 		return false;
@@ -168,7 +196,7 @@ bool native_open(struct areas *areas)
 	areas->data = low(AREA_DATA);
 	areas->stack = low(AREA_STACK);
 	/* 32-bit code can't use the null selectors that 64-bit processes begin with. */
-	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(data));
+	set_data_segments(SELECTOR_DATA);
 	return true;
 }
 
@@ -179,6 +207,8 @@ void write_code(const struct test *test, uint8_t *at)
 	memcpy(at, test->bytes, test->length);
 	at += test->length;
 	if (test->code32) {
+		if (test->code16)
+			*at++ = 0x66;
 		*at = 0xea; /* jmp SELECTOR_CODE64:CONTROL_RETURN */
 		store_le32(at + 1, CONTROL_RETURN);
 		store_le16(at + 5, SELECTOR_CODE64);
@@ -190,7 +220,7 @@ void write_code(const struct test *test, uint8_t *at)
 
 void erase_code(const struct test *test, uint8_t *at)
 {
-	memset(at, CODE_BYTE, test->length + 7u);
+	memset(at, CODE_BYTE, test->length + 8u);
 }
 
 void native_run_test(const struct test *test, struct machine *state)
@@ -199,18 +229,23 @@ void native_run_test(const struct test *test, struct machine *state)
 
 	write_code(test, at);
 	*control(CONTROL_RIP) = test->rip;
-	*control(CONTROL_FAR) = test->rip | (uint64_t)SELECTOR_CODE32 << 32;
+	*control(CONTROL_FAR) =
+		test->rip | (uint64_t)(test->code16 ? SELECTOR_CODE16 : SELECTOR_CODE32) << 32;
 	native.state = state;
 	native.stopped = false;
 	memcpy(low(CONTROL_GPR), state->gpr, sizeof(state->gpr));
 	*control(CONTROL_RFLAGS) = state->rflags;
 	memcpy(low(CONTROL_XSAVE), state->xsave, sizeof(state->xsave));
+	if (test->code16)
+		set_data_segments(SELECTOR_DATA16);
 	native.running = true;
 	if (test->code32)
 		native_enter32();
 	else
 		native_enter64();
 	native.running = false;
+	if (test->code16)
+		set_data_segments(SELECTOR_DATA);
 	if (!native.stopped) {
 		memcpy(state->gpr, low(CONTROL_GPR), sizeof(state->gpr));
 		state->rflags = *control(CONTROL_RFLAGS);

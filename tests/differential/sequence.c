@@ -94,7 +94,7 @@ static void sequence_areas(struct generator *g)
 void generate_sequence(struct random *r, const struct forms *forms, struct test *test,
 		       struct decode_insn *insn, struct machine *state, struct areas areas[2])
 {
-	struct test one = {.code32 = test->code32};
+	struct test one = {.code32 = test->code32, .code16 = test->code16};
 	struct generator g = {.r = r, .test = &one, .insn = insn, .state = state, .areas = areas};
 	uint32_t undefined = 0;
 	unsigned count = 2 + (unsigned)random_below(r, SEQUENCE_MAX - 1);
@@ -103,7 +103,7 @@ void generate_sequence(struct random *r, const struct forms *forms, struct test 
 	test->length = 0;
 	while (count) {
 		if (!generator_try(&g, generator_any_form(r, forms)) || !follows(insn) ||
-		    insn->flags_read & undefined)
+		    insn->flags_read & undefined || (test->code16 && generator_has_memory(insn)))
 			continue;
 		sequence_operand(&g);
 		memcpy(test->bytes + test->length, one.bytes, one.length);

@@ -73,13 +73,24 @@ static struct cpu_segment flat(uint16_t selector, uint8_t type)
 				    .g = true};
 }
 
-static void set_code_segment(struct cpu_state *s, bool code32)
+static void set_segments(struct cpu_state *s, const struct test *test)
 {
-	struct cpu_segment *cs = &s->segment[CPU_CS];
+	struct cpu_segment *cs = &s->segment[CPU_CS], *ds = &s->segment[CPU_DS];
 
-	*cs = flat(code32 ? SELECTOR_CODE32 : SELECTOR_CODE64, SEGMENT_TYPE_CODE_READABLE);
-	cs->l = !code32;
-	cs->db = code32;
+	*cs = flat(test->code16   ? SELECTOR_CODE16
+		   : test->code32 ? SELECTOR_CODE32
+				  : SELECTOR_CODE64,
+		   SEGMENT_TYPE_CODE_READABLE);
+	cs->l = !test->code32;
+	cs->db = test->code32 && !test->code16;
+	*ds = flat(SELECTOR_DATA, SEGMENT_TYPE_DATA_WRITABLE);
+	if (test->code16) {
+		ds->selector = SELECTOR_DATA16;
+		ds->base = DATA16_BASE;
+		ds->limit = DATA16_LIMIT;
+		ds->db = ds->g = false;
+	}
+	s->segment[CPU_ES] = *ds;
 }
 
 static void set_state(struct cpu_state *s)
@@ -93,7 +104,7 @@ static void set_state(struct cpu_state *s)
 	for (unsigned i = 0; i < CPU_SEGMENTS; i++)
 		s->segment[i] = flat(SELECTOR_DATA, SEGMENT_TYPE_DATA_WRITABLE);
 	s->segment[CPU_FS] = s->segment[CPU_GS] = (struct cpu_segment){.unusable = true};
-	set_code_segment(s, false);
+	set_segments(s, &(const struct test){.single = true});
 }
 
 /* The guest's CPU is the host's: makers differ in what their CPUs do. */
@@ -196,7 +207,7 @@ void soft_run_test(const struct test *test, struct machine *machine)
 	}
 	soft.last = test->rip;
 	write_code(test, code);
-	set_code_segment(s, test->code32);
+	set_segments(s, test);
 	memcpy(s->gpr, machine->gpr, sizeof(machine->gpr));
 	s->rip = machine->rip;
 	s->rflags = machine->rflags;
