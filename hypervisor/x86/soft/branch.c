@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * branch.c - near jumps, calls and returns, Jcc, LOOP, JCXZ; SETcc and CMOVcc.
+ * branch.c - near jumps, calls and returns, Jcc, LOOP, JCXZ.
  *
  * In 64-bit mode a branch to a known place ends in a link: near (target in the same page, which is
  * mapped as long as this block is) or far.  The other modes, where the code segment has a base and
@@ -113,35 +113,6 @@ static void jcc_legacy(struct soft_vcpu *c, const struct soft_op *op)
 		go_behind(c, op);
 }
 
-static void cmov_m(struct soft_vcpu *c, const struct soft_op *op)
-{
-	const void *at = soft_read_at(c, op->segment, soft_offset(c, op), op->size);
-
-	if (!at) {
-		soft_stop(c, op);
-		return;
-	}
-	if (soft_condition(c->flags, op->spare[0]))
-		soft_put(c, op->a, soft_load(at, op->size), op->size);
-	else if (op->size == 4)
-		soft_put32(c, op->a, soft_get32(c, op->a));
-	soft_next(c, op);
-}
-
-static SOFT_APART bool setcc_m_work(struct soft_vcpu *c, const struct soft_op *op)
-{
-	uint8_t value = soft_condition(c->flags, op->spare[0]);
-
-	if (!soft_write(c, op->segment, soft_offset(c, op), &value, 1))
-		return false;
-	return true;
-}
-
-static void setcc_m(struct soft_vcpu *c, const struct soft_op *op)
-{
-	soft_next_if(c, op, setcc_m_work(c, op));
-}
-
 /* All that is made for each condition. */
 #define CONDITION(n)                                                                               \
 	static void jcc_near_##n(struct soft_vcpu *c, const struct soft_op *op)                    \
@@ -151,31 +122,6 @@ static void setcc_m(struct soft_vcpu *c, const struct soft_op *op)
 	static void jcc_far_##n(struct soft_vcpu *c, const struct soft_op *op)                     \
 	{                                                                                          \
 		take_far(c, op, soft_condition(c->flags, n));                                      \
-	}                                                                                          \
-	static void setcc_##n(struct soft_vcpu *c, const struct soft_op *op)                       \
-	{                                                                                          \
-		soft_put8(c, op->a, soft_condition(c->flags, n));                                  \
-		soft_next(c, op);                                                                  \
-	}                                                                                          \
-	static void cmov_16_##n(struct soft_vcpu *c, const struct soft_op *op)                     \
-	{                                                                                          \
-		if (soft_condition(c->flags, n))                                                   \
-			soft_put16(c, op->a, soft_get16(c, op->b));                                \
-		soft_next(c, op);                                                                  \
-	}                                                                                          \
-	static void cmov_32_##n(struct soft_vcpu *c, const struct soft_op *op)                     \
-	{                                                                                          \
-		bool yes = soft_condition(c->flags, n);                                            \
-                                                                                                   \
-		soft_put32(c, op->a, soft_get32(c, yes ? op->b : op->a));                          \
-		soft_next(c, op);                                                                  \
-	}                                                                                          \
-	static void cmov_64_##n(struct soft_vcpu *c, const struct soft_op *op)                     \
-	{                                                                                          \
-		bool yes = soft_condition(c->flags, n);                                            \
-                                                                                                   \
-		soft_put64(c, op->a, soft_get64(c, yes ? op->b : op->a));                          \
-		soft_next(c, op);                                                                  \
 	}
 
 CONDITION(0)
@@ -195,18 +141,8 @@ CONDITION(13)
 CONDITION(14)
 CONDITION(15)
 
-#define CONDITIONS(name)                                                                           \
-	{                                                                                          \
-		name##_0, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7,    \
-			name##_8, name##_9, name##_10, name##_11, name##_12, name##_13, name##_14, \
-			name##_15                                                                  \
-	}
-
-static soft_handler *const jcc_near[16] = CONDITIONS(jcc_near);
-static soft_handler *const jcc_far[16] = CONDITIONS(jcc_far);
-static soft_handler *const setcc[16] = CONDITIONS(setcc);
-static soft_handler *const cmov[SOFT_SIZES][16] = {
-	{NULL}, CONDITIONS(cmov_16), CONDITIONS(cmov_32), CONDITIONS(cmov_64)};
+static soft_handler *const jcc_near[16] = SOFT_CONDITIONS(jcc_near);
+static soft_handler *const jcc_far[16] = SOFT_CONDITIONS(jcc_far);
 
 /* --- LOOP, JCXZ: op->b is the address size, spare[0] what ends it
  * ------------------------------- */
@@ -538,40 +474,9 @@ static void compile_ret(struct soft_compile *k, const struct decode_insn *insn)
 	soft_compile_emit(k, is_legacy(insn) ? ret_legacy : ret_long);
 }
 
-static void compile_cmov(struct soft_compile *k, const struct decode_insn *insn)
-{
-	struct soft_op *op = soft_compile_op(k);
-	unsigned condition = insn->opcode & 0xf;
-
-	op->spare[0] = (uint8_t)condition;
-	op->size = (uint8_t)insn->operand[0].size;
-	op->a = soft_compile_register(&insn->operand[0]);
-	if (insn->operand[1].kind == DECODE_MEMORY) {
-		soft_compile_memory(k, insn);
-		soft_compile_emit(k, cmov_m);
-		return;
-	}
-	op->b = soft_compile_register(&insn->operand[1]);
-	soft_compile_emit(k, cmov[soft_size_index(op->size)][condition]);
-}
-
-static void compile_setcc(struct soft_compile *k, const struct decode_insn *insn)
-{
-	unsigned condition = insn->opcode & 0xf;
-
-	soft_compile_op(k)->spare[0] = (uint8_t)condition;
-	soft_compile_emit(k, soft_compile_place(k, insn, 0) == SOFT_R ? setcc[condition] : setcc_m);
-}
-
 bool soft_compile_branch(struct soft_compile *k, const struct decode_insn *insn)
 {
 	switch (insn->op) {
-	case OP_CMOVCC:
-		compile_cmov(k, insn);
-		return true;
-	case OP_SETCC:
-		compile_setcc(k, insn);
-		return true;
 	case OP_JCC:
 		compile_jcc(k, insn);
 		break;

@@ -312,11 +312,11 @@ static bool compile_integer(struct soft_compile *k, const struct decode_insn *in
 {
 	return soft_compile_locked(k, insn) || soft_compile_move(k, insn) ||
 	       soft_compile_alu(k, insn) || soft_compile_branch(k, insn) ||
-	       soft_compile_stack(k, insn) || soft_compile_shift(k, insn) ||
-	       soft_compile_multiply(k, insn) || soft_compile_bits(k, insn) ||
-	       soft_compile_bmi(k, insn) || soft_compile_string(k, insn) ||
-	       soft_compile_flags(k, insn) || soft_compile_port(k, insn) ||
-	       soft_compile_misc(k, insn);
+	       soft_compile_condition(k, insn) || soft_compile_stack(k, insn) ||
+	       soft_compile_shift(k, insn) || soft_compile_multiply(k, insn) ||
+	       soft_compile_bits(k, insn) || soft_compile_bmi(k, insn) ||
+	       soft_compile_string(k, insn) || soft_compile_flags(k, insn) ||
+	       soft_compile_port(k, insn) || soft_compile_misc(k, insn);
 }
 
 void soft_compile(struct soft_compile *k, const struct decode_insn *insn)

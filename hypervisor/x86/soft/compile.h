@@ -92,6 +92,7 @@ bool soft_compile_bits(struct soft_compile *k, const struct decode_insn *insn);
 bool soft_compile_bmi(struct soft_compile *k, const struct decode_insn *insn);
 bool soft_compile_stack(struct soft_compile *k, const struct decode_insn *insn);
 bool soft_compile_string(struct soft_compile *k, const struct decode_insn *insn);
+bool soft_compile_condition(struct soft_compile *k, const struct decode_insn *insn);
 bool soft_compile_branch(struct soft_compile *k, const struct decode_insn *insn);
 bool soft_compile_locked(struct soft_compile *k, const struct decode_insn *insn);
 bool soft_compile_flags(struct soft_compile *k, const struct decode_insn *insn);

@@ -389,6 +389,13 @@ static SOFT_INLINE void soft_branch_take(struct soft_vcpu *c, const struct soft_
 	{                                                                                          \
 		name##_8, name##_16, name##_32, name##_64                                          \
 	}
+/* One for each condition. */
+#define SOFT_CONDITIONS(name)                                                                      \
+	{                                                                                          \
+		name##_0, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6, name##_7,    \
+			name##_8, name##_9, name##_10, name##_11, name##_12, name##_13, name##_14, \
+			name##_15                                                                  \
+	}
 /* Without one of a byte. */
 #define SOFT_WIDE_SIZES(name)                                                                      \
 	{                                                                                          \

@@ -6,6 +6,7 @@
 #include "hypervisor/x86/soft/code_pages.h"
 #include "hypervisor/x86/soft/requests.h"
 #include "hypervisor/x86/soft/tlb.h"
+#include "lib/bytes.h"
 
 /* Where a part of an access that lies within one page goes. */
 struct place {
@@ -189,11 +190,17 @@ static bool write_span(struct soft_vcpu *c, const struct span *span, const uint8
 				   span->size[i]))
 			return false;
 	for (unsigned i = 0; i < 2 && span->size[i]; i++) {
-		if (!span->place[i].host)
+		const struct place *place = &span->place[i];
+		const uint8_t *part = from + (i ? span->size[0] : 0);
+
+		if (!place->host)
 			continue;
-		copy_in_parts(span->place[i].host, from + (i ? span->size[0] : 0), span->size[i]);
-		if (span->place[i].code)
-			soft_code_written(c, span->place[i].gpa, span->size[i]);
+		/* Code that is written as it is stays what it is. */
+		if (place->code && !memcmp(place->host, part, span->size[i]))
+			continue;
+		copy_in_parts(place->host, part, span->size[i]);
+		if (place->code)
+			soft_code_written(c, place->gpa, span->size[i]);
 	}
 	return true;
 }
