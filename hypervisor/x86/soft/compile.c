@@ -280,8 +280,9 @@ static bool compile_system(struct soft_compile *k, const struct decode_insn *ins
 
 static bool compile_native(struct soft_compile *k, const struct decode_insn *insn)
 {
-	struct soft_op *op = soft_compile_op(k);
+	struct soft_op *op;
 
+	soft_compile_op(k);
 	for (unsigned i = 0; i < insn->operand_count; i++)
 		if (insn->operand[i].kind == DECODE_MEMORY) {
 			soft_compile_memory(k, insn);
