@@ -21,9 +21,9 @@ endif
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wcast-qual -Wwrite-strings -Wundef -Wvla -Wimplicit-fallthrough -Wformat=2
 CFLAGS ?= -O2 -g
-BASE := -std=gnu11 -I. -Iinclude $(WARNINGS) -fno-strict-aliasing -fno-common \
+BASE := -std=gnu11 -I. -Iinclude -I$(O)/include $(WARNINGS) -fno-strict-aliasing -fno-common \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-# The monitor and lib/ also run on bare metal: no libc, no floating point in sight.
+# The monitor, the core and lib/ also run on bare metal: no libc, no floating point in sight.
 FREESTANDING := $(BASE) -ffreestanding -fno-builtin-printf
 HOSTED := $(BASE) -D_GNU_SOURCE -DDYAD_VERSION='"$(VERSION)"' -pthread
 HARDEN := $(if $(SANITIZE),,-fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
@@ -32,6 +32,7 @@ PROCESS_LIBS := -luring -lslirp -lz -llzma -lzstd -llz4
 CLI_LIBS := -ljansson
 
 LIB_SRC := $(wildcard lib/*.c)
+HYPERVISOR_SRC := $(wildcard hypervisor/*.c hypervisor/*/*.c hypervisor/x86/soft/*.c)
 MONITOR_SRC := $(wildcard monitor/*.c monitor/*/*.c)
 PROCESS_SRC := $(wildcard type2/process/*.c)
 CLI_SRC := $(wildcard cli/*.c)
@@ -43,6 +44,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 LIB := $(O)/lib.a
 MONITOR := $(O)/monitor.a
+HYPERVISOR := $(O)/hypervisor.a
 PROCESS := $(O)/process.a
 CLI := $(O)/cli.a
 SUPPORT := $(O)/support.a
@@ -50,28 +52,34 @@ UNITS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(UNIT_SRC))
 HOSTED_UNITS := $(patsubst tests/unit/hosted/%.c,$(O)/tests/hosted/%,$(HOSTED_UNIT_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
 
-.PHONY: all units fuzzers bench guests tidy clean help
+.PHONY: all units oracle differential fuzzers bench guests tidy clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(O)/dyad
 
+# The process host calls the core, and the core its host.
+GROUP = -Wl,--start-group $^ -Wl,--end-group
+
 help:
 	@echo "make             the dyad command: $(O)/dyad"
 	@echo "make units       the unit tests, in $(O)/tests/"
+	@echo "make oracle      the decoder's comparison with Zydis: $(O)/decode/oracle"
 	@echo "make fuzzers     the fuzz targets, in $(O)/fuzz/ (clang)"
+	@echo "make differential  the CPU in software beside the host's, in $(O)/differential/"
 	@echo "make guests      the small guests of tests/guest"
 	@echo "make bench       the benchmarks beside QEMU"
 	@echo "make install     into \$$(DESTDIR)\$$(PREFIX), PREFIX=/usr/local"
 	@echo "make clean       removes what was built (not build/lab, which is slow to make)"
 	@echo "./check          all tests;  ./check --long  the long ones too"
 
-$(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(LIB)
+$(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
 	@echo "  link  $@"
-	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lm
+	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) $(LDFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS) $(CLI_LIBS) -lm
 
 $(LIB): $(call obj,$(LIB_SRC))
 $(MONITOR): $(call obj,$(MONITOR_SRC))
+$(HYPERVISOR): $(call obj,$(HYPERVISOR_SRC))
 $(PROCESS): $(call obj,$(PROCESS_SRC))
 $(CLI): $(call obj,$(filter-out cli/main.c,$(CLI_SRC)))
 $(SUPPORT): $(call obj,$(SUPPORT_SRC))
@@ -79,38 +87,70 @@ $(O)/%.a:
 	@rm -f $@
 	@ar rcs $@ $^
 
+# The decoder's enumerations and tables, of its list of instructions
+DECODE_OP := $(O)/include/lib/decode_op.h
+DECODE_DATA := $(O)/include/lib/decode_data.h
+$(DECODE_OP) $(DECODE_DATA) &: lib/decode/instructions.txt $(O)/decode_tables
+	@mkdir -p $(@D)
+	@echo "  gen   $(DECODE_OP)"
+	@$(O)/decode_tables $< $(DECODE_OP) $(DECODE_DATA)
+$(O)/decode_tables: tools/decode_tables.c lib/decode_entry.h lib/decode_attributes.h
+	@mkdir -p $(@D)
+	@$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARNINGS) -O1 -o $@ $<
+
 # flags by layer
 $(O)/obj/lib/%.o $(O)/obj/monitor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)
+# The core runs where the guest's, or another process's, vector registers are live.
+$(O)/obj/hypervisor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING) -mgeneral-regs-only
 $(O)/obj/type2/%.o $(O)/obj/cli/%.o: FLAGS = $(HOSTED) $(HARDEN)
 $(O)/obj/tests/%.o: FLAGS = $(HOSTED)
 HARDEN_FREESTANDING := $(if $(SANITIZE),,-fstack-protector-strong -fPIE)
 
-$(O)/obj/%.o: %.c Makefile VERSION
+$(O)/obj/%.o: %.c Makefile VERSION | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	@$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Unit tests: those in tests/unit see the monitor on a fake operating system (tests/support), those
-# in tests/unit/hosted the process host and the command.
+# Unit tests: those in tests/unit see the monitor on a fake operating system and the core on a fake
+# host (tests/support), those in tests/unit/hosted the process host and the command.
 units: $(UNITS) $(HOSTED_UNITS)
-$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(SUPPORT) $(LIB)
+$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(HYPERVISOR) $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
-	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lcmocka
-$(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(LIB)
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) -lcmocka
+$(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
 	@mkdir -p $(@D)
-	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS) $(CLI_LIBS) -lcmocka -lm
+
+# The decoder beside another one
+oracle: $(O)/decode/oracle
+$(O)/decode/oracle: $(call obj,$(wildcard tests/decode/*.c)) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^ -lZydis -lZycore
+
+# The soft CPU beside the host's own
+differential: $(O)/differential/differential
+$(O)/differential/differential: $(call obj,$(wildcard tests/differential/*.c)) \
+		$(O)/obj/tests/differential/enter.o $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(HOSTED) $(if $(SANITIZE),,-pie) $(CFLAGS) -o $@ $(GROUP) $(PROCESS_LIBS)
+$(O)/obj/tests/differential/enter.o: tests/differential/enter.S tests/differential/layout.h
+	@mkdir -p $(@D)
+	@echo "  as    $<"
+	@$(CC) -I. -c -o $@ $<
 
 # Fuzz targets: the same sources again, instrumented by clang.
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -O1 -g
 fobj = $(patsubst %.c,$(O)/fuzzobj/%.o,$(1))
 fuzzers: $(FUZZERS)
-$(O)/fuzz/%: $(O)/fuzzobj/tests/fuzz/%.o $(call fobj,$(MONITOR_SRC) $(LIB_SRC) $(SUPPORT_SRC))
+$(O)/fuzz.a: $(call fobj,$(MONITOR_SRC) $(HYPERVISOR_SRC) $(SUPPORT_SRC) $(LIB_SRC))
+$(O)/fuzz/%: $(O)/fuzzobj/tests/fuzz/%.o $(O)/fuzz.a
 	@mkdir -p $(@D)
 	@clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka
-$(O)/fuzzobj/%.o: %.c Makefile
+$(O)/fuzzobj/hypervisor/%.o: FUZZ_LAYER = -mgeneral-regs-only
+$(O)/fuzzobj/%.o: %.c Makefile | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  fuzz  $<"
-	@clang $(BASE) -D_GNU_SOURCE $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+	@clang $(BASE) -D_GNU_SOURCE $(FUZZ_FLAGS) $(FUZZ_LAYER) -MMD -MP -c -o $@ $<
 
 # Small freestanding guests: Multiboot kernels of 32 bits, one a C file, on a start and library in common.
 GUEST_SRC := $(filter-out tests/guest/guest.c,$(wildcard tests/guest/*.c))
@@ -118,17 +158,19 @@ GUESTS := $(patsubst tests/guest/%.c,$(O)/guests/%.elf,$(GUEST_SRC))
 GUEST_FLAGS := -std=gnu11 -I. -m32 -march=i686 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -mgeneral-regs-only $(WARNINGS)
 guests: $(GUESTS)
-$(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests/guest/guest.ld tests/guest/guest.h
+GUEST_SUPPORT := $(wildcard tests/guest/support/*.[cS])
+$(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests/guest/guest.ld $(GUEST_SUPPORT) \
+		$(wildcard tests/guest/*.h tests/guest/support/*.h)
 	@mkdir -p $(@D)
 	@echo "  guest $@"
 	@$(CC) $(GUEST_FLAGS) -nostdlib -static -Wl,--build-id=none -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096 \
-		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c
+		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c $(GUEST_SUPPORT)
 
 # Static analysis; a stamp for each file, so that only what changed is looked at again.
 TIDY_SRC := $(LIB_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC)
 HEADERS := $(shell git ls-files '*.h' 2>/dev/null)
 tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))
-$(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS)
+$(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS) | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  tidy  $<"
 	@clang-tidy --quiet $< -- $(HOSTED) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
@@ -137,6 +179,6 @@ $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS)
 include cli/install.mk bench/bench.mk
 
 clean:
-	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/*.a $(O)/dyad
+	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/differential $(O)/*.a $(O)/dyad
 
 -include $(shell find $(O)/obj $(O)/fuzzobj -name '*.d' 2>/dev/null)

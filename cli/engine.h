@@ -2,7 +2,7 @@
 /*
  * engine.h - chooses what guests run on.
  *
- * Relies on type2/process for /dev/kvm.
+ * Relies on type2/process for the engines.
  */
 #ifndef DYAD_CLI_ENGINE_H
 #define DYAD_CLI_ENGINE_H
@@ -13,6 +13,7 @@
 enum engine_choice {
 	ENGINE_AUTO, /* the best that this machine has */
 	ENGINE_KVM,  /* Linux's /dev/kvm */
+	ENGINE_SOFT, /* the core in this process, on a CPU in software */
 };
 
 extern const char *const engine_names[]; /* by enum engine_choice; ends with NULL */

@@ -88,7 +88,9 @@ static const struct option_spec specs[] = {
 	 "(default: off)"},
 
 	{"Running", OPT_ENGINE, 0, "engine", OPTION_VALUE, "ENGINE",
-	 "what guests run on: auto or kvm (default: auto)"},
+	 "what guests run on: kvm (/dev/kvm), soft (a CPU in software, on\n"
+	 "any machine) or auto (kvm where it can run unmodified guests,\n"
+	 "else soft; the default)"},
 	{NULL, OPT_LOG_LEVEL, 0, "log-level", OPTION_VALUE, "LEVEL",
 	 "error, warning, info or debug (default: info)"},
 	{NULL, OPT_QUIET, 'q', "quiet", OPTION_NONE, NULL, "only errors: --log-level error"},

@@ -46,6 +46,13 @@ int os_ram_map(uint64_t size, void **ram, struct error *why);
 void os_ram_unmap(void *ram, uint64_t size);
 /* Gives pages back: they read as zero when touched again.  Page-aligned.  Any thread. */
 void os_ram_discard(void *start, uint64_t size);
+/*
+ * The monitor itself has written to guest RAM, by a pointer of its own: an engine that keeps code
+ * which it has decoded must know.  What os.h's own functions wrote (os_block_submit(),
+ * os_net_receive(), os_console_read(), os_random(), os_ram_discard()) they tell themselves.  Costs
+ * next to nothing where no engine wants to know.  Any thread.
+ */
+void os_memory_written(const void *start, size_t size);
 
 /* Fills buffer from the host's random source.  Any thread. */
 void os_random(void *buffer, size_t size);

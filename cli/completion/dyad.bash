@@ -61,7 +61,7 @@ _dyad_value()
 		esac
 		;;
 	--console) _dyad_words 'serial virtio none' ;;
-	--engine) _dyad_words 'auto kvm' ;;
+	--engine) _dyad_words 'auto kvm soft' ;;
 	--log-level) _dyad_words 'error warning info debug' ;;
 	--rng | --balloon) _dyad_words 'on off' ;;
 	--append | --name | --cpus | --memory) ;;

@@ -71,6 +71,7 @@ int guest_memory_write(const struct guest_memory *memory, gpa_t gpa, const void 
 	if (!to)
 		return -EFAULT;
 	memcpy(to, buffer, length);
+	os_memory_written(to, length);
 	return 0;
 }
 
@@ -81,5 +82,6 @@ int guest_memory_fill(const struct guest_memory *memory, gpa_t gpa, uint8_t byte
 	if (!to)
 		return -EFAULT;
 	memset(to, byte, length);
+	os_memory_written(to, length);
 	return 0;
 }

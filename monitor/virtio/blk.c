@@ -90,6 +90,7 @@ static void request_end(struct blk_request *request, uint8_t status)
 	struct virtio_blk *blk = request->blk;
 
 	*request->status = status;
+	os_memory_written(request->status, 1);
 	virtqueue_push(&blk->virtio.queues[BLK_QUEUE], request->head, request->written);
 	request_free(request);
 }

@@ -69,6 +69,7 @@ size_t iov_write(const struct os_iov *iov, unsigned count, uint64_t offset, cons
 
 	while (done < size && (length = cursor_next(&cursor, size - done, &piece)) > 0) {
 		memcpy(piece, (const uint8_t *)buffer + done, length);
+		os_memory_written(piece, length);
 		done += length;
 	}
 	return done;

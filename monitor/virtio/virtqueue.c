@@ -13,6 +13,7 @@
 
 #include "hw/virtio.h"
 #include "lib/bits.h"
+#include "os.h"
 
 /* A word of a table that an indirect descriptor put at any address. */
 typedef uint64_t unaligned_word __attribute__((aligned(1)));
@@ -225,6 +226,7 @@ void virtqueue_fill(struct virtqueue *queue, uint16_t index, uint16_t head, uint
 	element = &used_ring(queue)->ring[(uint16_t)(queue->next_used + index) & (queue->size - 1)];
 	__atomic_store_n(&element->id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(&element->length, written, __ATOMIC_RELAXED);
+	os_memory_written(element, sizeof(*element));
 }
 
 void virtqueue_publish(struct virtqueue *queue, uint16_t count)
@@ -240,6 +242,7 @@ void virtqueue_publish(struct virtqueue *queue, uint16_t count)
 		queue->signalled_valid = false;
 	/* Release: what was written to the buffers and to the ring is seen before the index. */
 	__atomic_store_n(&used_ring(queue)->index, queue->next_used, __ATOMIC_RELEASE);
+	os_memory_written(&used_ring(queue)->index, sizeof(uint16_t));
 }
 
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written)
@@ -271,14 +274,21 @@ bool virtqueue_should_interrupt(struct virtqueue *queue)
 				    1) < (uint16_t)(new - old);
 }
 
+/* Tells the driver whether to ring, in one of the two words that it looks at. */
+static void wish_write(uint16_t *word, uint16_t wish)
+{
+	__atomic_store_n(word, wish, __ATOMIC_RELAXED);
+	os_memory_written(word, sizeof(*word));
+}
+
 bool virtqueue_enable_doorbell(struct virtqueue *queue)
 {
 	if (!queue->live || queue->broken || queue->suspended)
 		return false;
 	if (queue->event_index)
-		__atomic_store_n(available_event(queue), queue->next_available, __ATOMIC_RELAXED);
+		wish_write(available_event(queue), queue->next_available);
 	else
-		__atomic_store_n(&used_ring(queue)->flags, 0, __ATOMIC_RELAXED);
+		wish_write(&used_ring(queue)->flags, 0);
 	/*
 	 * Our wish is stored before the driver's index is loaded; the driver stores its index and
 	 * then loads our wish.  Either it rings, or we see its chains here.
@@ -292,6 +302,5 @@ void virtqueue_disable_doorbell(struct virtqueue *queue)
 {
 	/* With event indices a wish that is left behind the index is none: nothing to write. */
 	if (queue->live && !queue->event_index)
-		__atomic_store_n(&used_ring(queue)->flags, VIRTQ_USED_F_NO_NOTIFY,
-				 __ATOMIC_RELAXED);
+		wish_write(&used_ring(queue)->flags, VIRTQ_USED_F_NO_NOTIFY);
 }

@@ -77,6 +77,12 @@ void os_ram_discard(void *start, uint64_t size)
 	madvise(start, size, MADV_DONTNEED);
 }
 
+void os_memory_written(const void *start, size_t size)
+{
+	(void)start;
+	(void)size;
+}
+
 void os_random(void *buffer, size_t size)
 {
 	memset(buffer, 0xa5, size);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "type2/process/written.h"
+
 void block_queue_push(struct block_queue *queue, struct os_block_request *request)
 {
 	block_job(request)->next = NULL;
@@ -42,6 +44,9 @@ void block_complete(struct os_block *block)
 	block->completing = true;
 	while ((request = block_queue_pop(&block->finished))) {
 		block->outstanding--;
+		/* Also after an error: a part may have been read. */
+		if (request->op == OS_BLOCK_READ)
+			written_iov(request->iov, request->iov_count, request->length);
 		request->done(request, block_job(request)->result);
 	}
 	block->completing = nested;

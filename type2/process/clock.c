@@ -30,9 +30,10 @@ int64_t os_clock_wall(void)
 void os_random(void *buffer, size_t size)
 {
 	uint8_t *at = buffer;
+	size_t left = size;
 
-	while (size) {
-		ssize_t count = getrandom(at, size, 0);
+	while (left) {
+		ssize_t count = getrandom(at, left, 0);
 
 		if (count < 0 && errno == EINTR)
 			continue;
@@ -41,6 +42,7 @@ void os_random(void *buffer, size_t size)
 		if (count <= 0)
 			abort();
 		at += count;
-		size -= (size_t)count;
+		left -= (size_t)count;
 	}
+	os_memory_written(buffer, size);
 }

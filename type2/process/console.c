@@ -375,6 +375,7 @@ size_t os_console_read(struct os_console *console, void *bytes, size_t count)
 	if (resume)
 		console->input_paused = false;
 	os_mutex_unlock(&console->lock);
+	os_memory_written(bytes, taken);
 	if (resume)
 		os_event_signal(console->resume);
 	return taken;

@@ -5,20 +5,24 @@
  * They are watched edge-triggered: each signal makes epoll report the descriptor once more,
  * whatever its counter is, so the loop need not read it.  A doorbell thus costs one system call,
  * not two.  The counter would take 2^64 signals to fill.
+ *
+ * The core that runs in this process names events by the same numbers, but needs no descriptor: a
+ * signal of an event that it watches goes to it by a call.  So all events stand in a list.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "type2/process/event.h"
+#include "type2/process/host_process.h"
 #include "type2/process/loop.h"
 
-struct os_event {
-	int fd;
-	struct process_watch *watch;
-	void (*fired)(void *);
-	void *arg;
-};
+/* All events that their creators have not destroyed. */
+static struct {
+	struct os_mutex lock;
+	struct os_event *first;
+} event_list;
 
 int os_event_create(struct os_event **out)
 {
@@ -33,17 +37,55 @@ int os_event_create(struct os_event **out)
 		free(event);
 		return -error;
 	}
+	event->references = 1;
+	os_mutex_lock(&event_list.lock);
+	event->next = event_list.first;
+	event_list.first = event;
+	os_mutex_unlock(&event_list.lock);
 	*out = event;
 	return 0;
 }
 
+struct os_event *event_get(int32_t number)
+{
+	struct os_event *event;
+
+	os_mutex_lock(&event_list.lock);
+	for (event = event_list.first; event && event->fd != number; event = event->next)
+		;
+	if (event)
+		event->references++;
+	os_mutex_unlock(&event_list.lock);
+	return event;
+}
+
+void event_put(struct os_event *event)
+{
+	bool last;
+
+	os_mutex_lock(&event_list.lock);
+	last = --event->references == 0;
+	os_mutex_unlock(&event_list.lock);
+	if (!last)
+		return;
+	close(event->fd);
+	free(event);
+}
+
 void os_event_destroy(struct os_event *event)
 {
+	struct os_event **at;
+
 	if (!event)
 		return;
 	process_loop_unwatch_fd(event->watch);
-	close(event->fd);
-	free(event);
+	event->watch = NULL;
+	os_mutex_lock(&event_list.lock);
+	for (at = &event_list.first; *at != event; at = &(*at)->next)
+		;
+	*at = event->next;
+	os_mutex_unlock(&event_list.lock);
+	event_put(event);
 }
 
 void os_event_signal(struct os_event *event)
@@ -51,6 +93,8 @@ void os_event_signal(struct os_event *event)
 	int saved_errno = errno;
 	uint64_t one = 1;
 
+	if (host_event_deliver(event))
+		return;
 	if (write(event->fd, &one, sizeof(one)) < 0)
 		errno = saved_errno;
 }

@@ -113,4 +113,5 @@ void os_ram_unmap(void *ram, uint64_t size)
 void os_ram_discard(void *start, uint64_t size)
 {
 	madvise(start, size, MADV_DONTNEED);
+	os_memory_written(start, size);
 }

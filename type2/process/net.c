@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/bits.h"
+#include "type2/process/written.h"
 
 int os_net_open(struct os_loop *loop, const struct os_net_options *options, struct os_net **net,
 		struct error *why)
@@ -52,7 +53,12 @@ int os_net_send(struct os_net *net, const struct os_iov *iov, unsigned count)
 
 int64_t os_net_receive(struct os_net *net, const struct os_iov *iov, unsigned count)
 {
-	return net->ops->receive(net, iov, count);
+	int64_t size = net->ops->receive(net, iov, count);
+
+	/* A frame that did not fit may have filled all there was. */
+	if (size > 0 || size == -EMSGSIZE)
+		written_iov(iov, count, size > 0 ? (uint64_t)size : UINT64_MAX);
+	return size;
 }
 
 size_t net_iov_size(const struct os_iov *iov, unsigned count)

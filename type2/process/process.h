@@ -100,6 +100,8 @@ int process_kvm_open(const char *path, struct os_kvm **kvm, struct error *why);
  * when it can't, though it answers (no hardware virtualization, a paravirtual-only KVM, too old).
  */
 int process_kvm_probe(struct os_kvm *kvm, const char *path, struct error *why);
+/* Dyad's own core in this process, on a CPU in software: needs no node and no right. */
+int process_soft_open(struct os_kvm **kvm, struct error *why);
 
 /* --- Block: choice of the engine -----------------------------------------------------------------
  */

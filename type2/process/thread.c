@@ -6,18 +6,15 @@
 #include "type2/process/thread.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "lib/bits.h"
 #include "os.h"
+#include "type2/process/futex.h"
+#include "type2/process/host_process.h"
 
 /*
  * What a vCPU or worker thread needs at the most, below the size at which the kernel would back it
@@ -51,6 +48,7 @@ static int thread_kick_signal(void)
 static void thread_kicked(int signal)
 {
 	(void)signal;
+	host_run_kicked();
 }
 
 void thread_install_kick(void)
@@ -130,27 +128,14 @@ void os_thread_join(struct os_thread *thread)
 	free(thread);
 }
 
-/* --- Mutex: a futex word with three states ------------------------------------------------------
+/* --- Mutex -------------------------------------------------------------------------------------
  */
 
-enum { MUTEX_FREE, MUTEX_HELD, MUTEX_CONTENDED /* held, and someone may sleep */ };
+_Static_assert(sizeof(futex_word) <= sizeof(struct os_mutex), "fits the opaque part");
 
-struct mutex {
-	_Atomic uint32_t state;
-};
-_Static_assert(sizeof(struct mutex) <= sizeof(struct os_mutex), "fits the opaque part");
-
-static struct mutex *mutex_of(struct os_mutex *mutex)
+static futex_word *mutex_word(struct os_mutex *mutex)
 {
-	return (struct mutex *)mutex;
-}
-
-static void mutex_futex(struct mutex *mutex, int operation, uint32_t value)
-{
-	int saved_errno = errno;
-
-	syscall(SYS_futex, &mutex->state, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
-	errno = saved_errno;
+	return (futex_word *)mutex;
 }
 
 void os_mutex_init(struct os_mutex *mutex)
@@ -158,32 +143,12 @@ void os_mutex_init(struct os_mutex *mutex)
 	*mutex = (struct os_mutex){{0}};
 }
 
-__attribute__((noinline, cold)) static void mutex_lock_slowly(struct mutex *mutex)
+void os_mutex_lock(struct os_mutex *mutex)
 {
-	/*
-	 * From here on we can't know whether others sleep, so the mutex is taken as contended, and
-	 * our unlock wakes one in vain at worst.
-	 */
-	while (atomic_exchange_explicit(&mutex->state, MUTEX_CONTENDED, memory_order_acquire) !=
-	       MUTEX_FREE)
-		mutex_futex(mutex, FUTEX_WAIT, MUTEX_CONTENDED);
+	futex_lock(mutex_word(mutex));
 }
 
-void os_mutex_lock(struct os_mutex *opaque)
+void os_mutex_unlock(struct os_mutex *mutex)
 {
-	struct mutex *mutex = mutex_of(opaque);
-	uint32_t expected = MUTEX_FREE;
-
-	if (!atomic_compare_exchange_strong_explicit(&mutex->state, &expected, MUTEX_HELD,
-						     memory_order_acquire, memory_order_relaxed))
-		mutex_lock_slowly(mutex);
-}
-
-void os_mutex_unlock(struct os_mutex *opaque)
-{
-	struct mutex *mutex = mutex_of(opaque);
-
-	if (atomic_exchange_explicit(&mutex->state, MUTEX_FREE, memory_order_release) ==
-	    MUTEX_CONTENDED)
-		mutex_futex(mutex, FUTEX_WAKE, 1);
+	futex_unlock(mutex_word(mutex));
 }

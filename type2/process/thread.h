@@ -5,7 +5,7 @@
 #ifndef DYAD_TYPE2_PROCESS_THREAD_H
 #define DYAD_TYPE2_PROCESS_THREAD_H
 
-/* Installs the empty handler of the signal that os_thread_kick() sends. */
+/* Installs the handler of the signal that os_thread_kick() sends. */
 void thread_install_kick(void);
 
 #endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.h - KVM_RUN: the loop that runs a vCPU until its caller has something to do.
+ */
+#ifndef DYAD_HYPERVISOR_RUN_H
+#define DYAD_HYPERVISOR_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hypervisor/x86/backend.h"
+
+struct vcpu;
+
+/* struct kvm_run, and the page for the data of port accesses. */
+#define RUN_SIZE 8192
+#define RUN_PORT_DATA 4096
+
+/* 0 with an exit in the shared page, or -errno. [own] */
+int64_t run_vcpu(struct vcpu *vcpu);
+
+/* INIT, start-up IPIs and NMIs that have come. [own] */
+void run_take_signals(struct vcpu *vcpu);
+
+/* A start-up IPI, for a vCPU that has had its INIT. [own] */
+void run_start_up(struct vcpu *vcpu, uint8_t vector);
+
+/* An exit of the backend: whether KVM_RUN goes on, or ends with what is in the shared page. */
+enum run_step { RUN_GO_ON, RUN_LEAVE };
+enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit);
+
+/* KVM_HC_*: the guest's VMCALL or VMMCALL; its result is in RAX. */
+void run_hypercall(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host.h - what the hypervisor core needs of its host, and all that it may use of it.
+ *
+ * Three hosts implement it: a Linux process (type2/process), the Linux driver (type2/driver) and
+ * the bare-metal runtime (type1).  The core is linked against exactly one of them.
+ *
+ * Conventions
+ *   - Functions that can fail return 0 or a negative errno of <linux/errno.h>.
+ *   - Contexts.  "Task": the caller may sleep.  "Atomic": the caller holds a spin lock, or runs in
+ * a timer's or an event's callback: nothing that sleeps may be called.  Unless a line says
+ *     "atomic", a function is called in task context only.
+ *   - Objects whose struct stands here are embedded by the core in its own; their fields are the
+ *     host's.
+ */
+#ifndef DYAD_HOST_H
+#define DYAD_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- Memory of the core ------------------------------------------------------------------------
+ */
+
+/* Zeroed, aligned to 64 bytes; NULL when there is none.  Counted against the calling process. */
+void *host_alloc(size_t size);
+void host_free(void *memory);
+
+/* --- Memory of the caller ----------------------------------------------------------------------
+ */
+
+/*
+ * Copies from and to the virtual memory of the process that the VM belongs to: the arguments of its
+ * commands, and the guest's memory.  -EFAULT when a part of it can't be reached; then what was
+ * copied is unspecified.
+ */
+int host_copy_in(void *to, uint64_t user, size_t size);
+int host_copy_out(uint64_t user, const void *from, size_t size);
+
+/*
+ * The address by which this host's core reaches the caller's memory at user directly, for as long
+ * as the caller keeps it mapped; NULL where there is no such address.  What the soft backend works
+ * on; a host that has none offers no soft backend.
+ */
+void *host_user_pointer(uint64_t user);
+
+/* --- Locks -------------------------------------------------------------------------------------
+ */
+
+/* Sleeps while another holds it; not recursive. */
+struct host_mutex {
+	uint64_t opaque[8];
+};
+void host_mutex_init(struct host_mutex *mutex);
+void host_mutex_lock(struct host_mutex *mutex);
+void host_mutex_unlock(struct host_mutex *mutex);
+
+/* Held for a few hundred instructions at the most; keeps callbacks of timers and events away.
+ * Atomic. */
+struct host_spin {
+	uint64_t opaque[2];
+};
+void host_spin_init(struct host_spin *spin);
+void host_spin_lock(struct host_spin *spin);
+void host_spin_unlock(struct host_spin *spin);
+
+/* --- Clocks and timers -------------------------------------------------------------------------
+ */
+
+/* Nanoseconds, monotonic; the clock of timers.  Atomic. */
+uint64_t host_clock_monotonic(void);
+/* Nanoseconds since 1970-01-01 00:00 UTC.  Atomic. */
+int64_t host_clock_wall(void);
+/* The time-stamp counter as the CPU that runs this has it, and its rate; the same on all CPUs.
+ * Atomic. */
+uint64_t host_tsc(void);
+uint32_t host_tsc_khz(void);
+
+/* Fires once.  fired() runs in atomic context, on any CPU, at most once for each time it is set. */
+struct host_timer {
+	void (*fired)(struct host_timer *timer);
+	uint64_t opaque[8];
+};
+void host_timer_init(struct host_timer *timer, void (*fired)(struct host_timer *timer));
+/* At deadline (host_clock_monotonic()), or as soon as can be if that has passed; replaces.  Atomic.
+ */
+void host_timer_set(struct host_timer *timer, uint64_t deadline);
+/* When it returns, fired() may still be running elsewhere.  Atomic. */
+void host_timer_cancel(struct host_timer *timer);
+/* Cancels, and waits until fired() runs no more.  Task; never with a lock that fired() takes. */
+void host_timer_destroy(struct host_timer *timer);
+
+/* --- vCPU threads ------------------------------------------------------------------------------
+ */
+
+/*
+ * A place where one thread waits for others.  A wake that comes while nobody waits makes the next
+ * wait return at once.
+ */
+struct host_waiter {
+	uint64_t opaque[4];
+};
+void host_waiter_init(struct host_waiter *waiter);
+/* 0 when woken (spurious wakes happen), -EINTR when a signal, or os.h's kick, came for this thread.
+ */
+int host_wait(struct host_waiter *waiter);
+void host_wake(struct host_waiter *waiter); /* atomic */
+
+/*
+ * The thread that runs a vCPU, from host_run_begin() to host_run_end().  interrupted() is called,
+ * in atomic context and maybe in a signal handler on that very thread, when something came for the
+ * thread that its KVM_RUN must end for (-EINTR); it makes the backend leave the guest.
+ */
+struct host_run {
+	void (*interrupted)(struct host_run *run);
+	uint64_t opaque[8];
+};
+void host_run_begin(struct host_run *run, void (*interrupted)(struct host_run *run));
+void host_run_end(struct host_run *run);
+/* Whether such a thing came since host_run_begin(); by the running thread itself.  Atomic. */
+bool host_run_interrupted(struct host_run *run);
+
+/* Gives up the CPU for a moment: for a guest that spins. */
+void host_yield(void);
+
+/* --- Events (the fds of KVM_IRQFD and KVM_IOEVENTFD) -------------------------------------------
+ */
+
+struct host_event;
+/* Takes a reference to the event that the caller's number names; -EBADF. */
+int host_event_get(int32_t number, struct host_event **event);
+void host_event_put(struct host_event *event);
+/* Atomic; may call the event's watch from within: hold no lock that its signalled() takes. */
+void host_event_signal(struct host_event *event);
+
+/*
+ * From now on each signal of the event leads to signalled(watch), in atomic context, on any CPU;
+ * the event is consumed.  One watch an event; -EBUSY.
+ */
+struct host_event_watch {
+	void (*signalled)(struct host_event_watch *watch);
+	uint64_t opaque[6];
+};
+int host_event_watch(struct host_event *event, struct host_event_watch *watch,
+		     void (*signalled)(struct host_event_watch *watch));
+/* When it returns, signalled() runs no more.  Task. */
+void host_event_unwatch(struct host_event_watch *watch);
+
+/* --- The rest ----------------------------------------------------------------------------------
+ */
+
+/* The CPU's own answer to CPUID.  Atomic. */
+void host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
+
+/*
+ * Memory for generated code, of which nothing is ever both writable and executable at one address:
+ * the same bytes, once to write and once to run.  -EOPNOTSUPP where the host has none.
+ */
+int host_code_map(size_t size, void **writable, void **executable);
+void host_code_unmap(void *writable, void *executable, size_t size);
+
+enum host_log_level { HOST_LOG_ERROR, HOST_LOG_WARNING, HOST_LOG_INFO, HOST_LOG_DEBUG };
+/* One line without a newline; the core bounds how often.  Atomic. */
+void host_log(enum host_log_level level, const char *text);
+
+#endif
