@@ -3,8 +3,9 @@
  * control.h - how a person ends a running VM: signals, and the keys of the console.
  *
  * The first SIGINT, SIGTERM or SIGHUP presses the power button and gives the guest
- * CONTROL_GRACE_SECONDS; the second, or the end of that time, stops it.  A signal that the process
- * was started to ignore stays ignored.  All on the loop thread; relies on type2/process.
+ * the time given to control_begin(); the second, or the end of that time, stops it.  A signal that
+ * the process was started to ignore stays ignored.  All on the loop thread; relies on
+ * type2/process.
  */
 #ifndef DYAD_CLI_CONTROL_H
 #define DYAD_CLI_CONTROL_H

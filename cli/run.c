@@ -16,7 +16,7 @@
 #include "cli/run_options.h"
 #include "monitor/log.h"
 
-#define GRACE_SECONDS 10 /* for a guest to power off when it is asked to */
+#define GRACE_SECONDS 60 /* for a guest to power off when it is asked to; a slow one needs that */
 
 /* What the loop's callbacks act on. */
 struct run {
