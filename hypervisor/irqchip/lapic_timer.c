@@ -81,9 +81,9 @@ static bool expire(struct lapic *lapic)
 	return true;
 }
 
-static void fired(struct host_timer *host_timer)
+/* Ends the count if its time has come, by the mode that the timer is in. */
+static void settle(struct lapic *lapic)
 {
-	struct lapic *lapic = CONTAINER_OF(host_timer, struct lapic, timer.timer);
 	bool expired;
 
 	host_spin_lock(&lapic->timer.lock);
@@ -91,6 +91,11 @@ static void fired(struct host_timer *host_timer)
 	host_spin_unlock(&lapic->timer.lock);
 	if (expired)
 		lapic_local_event(lapic, APIC_LVT_TIMER);
+}
+
+static void fired(struct host_timer *timer)
+{
+	settle(CONTAINER_OF(timer, struct lapic, timer.timer));
 }
 
 void lapic_timer_init(struct lapic *lapic)
@@ -143,7 +148,8 @@ static uint32_t current_count(const struct lapic *lapic)
 	else if (timer->period &&
 		 (lapic_reg(lapic, APIC_LVT_TIMER) & APIC_TIMER_MODE_MASK) == APIC_TIMER_PERIODIC)
 		remaining = timer->period - (now - timer->target) % timer->period;
-	count = remaining >> divide_shift(lapic);
+	/* It reads 0 only once it has ended. */
+	count = (remaining + BIT(divide_shift(lapic)) - 1) >> divide_shift(lapic);
 	return (uint32_t)MIN(count, lapic_reg(lapic, APIC_INITIAL_COUNT));
 }
 
@@ -171,6 +177,8 @@ void lapic_timer_set_lvt(struct lapic *lapic, uint32_t value)
 {
 	uint32_t old = lapic_reg(lapic, APIC_LVT_TIMER);
 
+	/* The host may be late: a one-shot that the guest saw end must not turn periodic. */
+	settle(lapic);
 	lapic_set_reg(lapic, APIC_LVT_TIMER, value);
 	/* To or from TSC-deadline mode, SDM 11.5.4.1: both timers are disarmed. */
 	if ((old ^ value) & APIC_TIMER_DEADLINE) {

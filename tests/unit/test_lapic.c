@@ -588,6 +588,26 @@ static void periodic_keeps_its_beat(void **state)
 	chips_destroy(chips);
 }
 
+static void a_late_host_does_not_make_a_one_shot_periodic(void **state)
+{
+	struct chips *chips = create(1);
+
+	(void)state;
+	apic_out(chips, 0, APIC_LVT_TIMER, 0x31);
+	apic_out(chips, 0, APIC_DIVIDE, 0xb);
+	apic_out(chips, 0, APIC_INITIAL_COUNT, 1000000);
+	fake_host_monotonic += MS + 10; /* and no timer has fired yet */
+	assert_int_equal(apic_in(chips, 0, APIC_CURRENT_COUNT), 0);
+	apic_out(chips, 0, APIC_LVT_TIMER, 0x20032);
+	assert_int_equal(apic_in(chips, 0, APIC_CURRENT_COUNT), 0);
+	assert_int_equal(chips_take(chips, 0), 0x31);
+	chips_eoi(chips, 0);
+	fake_host_advance(10 * MS);
+	assert_int_equal(chips_take(chips, 0), -1);
+	assert_int_equal(apic_in(chips, 0, APIC_CURRENT_COUNT), 0);
+	chips_destroy(chips);
+}
+
 static void a_tiny_period_does_not_keep_the_host_busy(void **state)
 {
 	struct chips *chips = create(1);
@@ -869,6 +889,7 @@ int main(void)
 		cmocka_unit_test(one_shot_counts_down_once),
 		cmocka_unit_test(all_divisors),
 		cmocka_unit_test(periodic_keeps_its_beat),
+		cmocka_unit_test(a_late_host_does_not_make_a_one_shot_periodic),
 		cmocka_unit_test(a_tiny_period_does_not_keep_the_host_busy),
 		cmocka_unit_test(tsc_deadline_comes_neither_early_nor_twice),
 		cmocka_unit_test(deadline_follows_the_tsc),
