@@ -66,8 +66,9 @@ struct cpu_table { /* GDTR, IDTR */
 #define CPU_XSAVE_XMM 160
 #define CPU_XSAVE_HEADER 512 /* XSTATE_BV, then XCOMP_BV (0 here) */
 #define CPU_XSAVE_YMM 576    /* the upper halves: component 2 */
-#define CPU_XSAVE_PKRU 2688  /* component 9; its offset on the CPUs that have it, and ours always  \
-			      */
+#define CPU_XSAVE_PKRU                                                                             \
+	2688 /* component 9; its offset on the CPUs that have it, and ours always                  \
+	      */
 
 struct cpu_state {
 	uint64_t gpr[CPU_REGISTERS];
