@@ -67,7 +67,13 @@ uint32_t host_tsc_khz(void)
 
 void host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 {
-	__cpuid_count(leaf, subleaf, registers[0], registers[1], registers[2], registers[3]);
+	uint32_t eax, ebx, ecx, edx;
+
+	__cpuid_count(leaf, subleaf, eax, ebx, ecx, edx);
+	registers[0] = eax;
+	registers[1] = ebx;
+	registers[2] = ecx;
+	registers[3] = edx;
 }
 
 void host_log(enum host_log_level level, const char *text)

@@ -91,10 +91,8 @@ void soft_blocks_flush(struct soft_vcpu *c)
 
 void soft_enter(struct soft_vcpu *c, struct soft_link *link)
 {
-	const struct soft_op *op = link->to;
-
-	if (SOFT_TAIL_CALLS && SOFT_LIKELY(op)) {
-		op->run(c, op);
+	if (SOFT_TAIL_CALLS && SOFT_LIKELY(link->to)) {
+		link->to->run(c, link->to);
 		return;
 	}
 	c->pending = link;
@@ -102,11 +100,9 @@ void soft_enter(struct soft_vcpu *c, struct soft_link *link)
 
 void soft_enter_far(struct soft_vcpu *c, struct soft_link *link)
 {
-	const struct soft_op *op = link->to;
-
 	if (SOFT_TAIL_CALLS &&
 	    SOFT_LIKELY(link->rip == c->vcpu.state.rip && link->stamp == c->stamp)) {
-		op->run(c, op);
+		link->to->run(c, link->to);
 		return;
 	}
 	c->pending = link;
@@ -114,12 +110,13 @@ void soft_enter_far(struct soft_vcpu *c, struct soft_link *link)
 
 void soft_enter_indirect(struct soft_vcpu *c)
 {
-	const struct soft_jump *jump = soft_jump_at(c, c->vcpu.state.rip);
+	if (SOFT_TAIL_CALLS) {
+		const struct soft_jump *jump = soft_jump_at(c, c->vcpu.state.rip);
 
-	if (SOFT_TAIL_CALLS &&
-	    SOFT_LIKELY(jump->rip == c->vcpu.state.rip && jump->stamp == c->stamp)) {
-		jump->to->run(c, jump->to);
-		return;
+		if (SOFT_LIKELY(jump->rip == c->vcpu.state.rip && jump->stamp == c->stamp)) {
+			jump->to->run(c, jump->to);
+			return;
+		}
 	}
 	c->pending = NULL;
 }

@@ -29,13 +29,13 @@ static void go_legacy(struct soft_vcpu *c, const struct soft_op *op)
 		return;
 	}
 	c->vcpu.state.rip = rip;
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 static void go_behind(struct soft_vcpu *c, const struct soft_op *op)
 {
 	soft_rip_advance(c, op->at + op->length);
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 /* --- JMP
@@ -44,13 +44,13 @@ static void go_behind(struct soft_vcpu *c, const struct soft_op *op)
 static void jmp_near(struct soft_vcpu *c, const struct soft_op *op)
 {
 	c->vcpu.state.rip += (uint64_t)op->link->target;
-	c->enter(c, op->link);
+	soft_go(c, op->link);
 }
 
 static void jmp_far(struct soft_vcpu *c, const struct soft_op *op)
 {
 	c->vcpu.state.rip += (uint64_t)op->link->target;
-	c->enter_far(c, op->link);
+	soft_go_far(c, op->link);
 }
 
 /* Indirect, to a value of op->size bytes. */
@@ -67,7 +67,7 @@ static void go_to(struct soft_vcpu *c, const struct soft_op *op, uint64_t target
 		return;
 	}
 	c->vcpu.state.rip = rip;
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 static void jmp_r(struct soft_vcpu *c, const struct soft_op *op)
@@ -100,9 +100,9 @@ static inline void take_far(struct soft_vcpu *c, const struct soft_op *op, bool 
 
 	c->vcpu.state.rip += (uint64_t)branch->to[taken];
 	if (branch->link[taken]->stamp)
-		c->enter_far(c, branch->link[taken]);
+		soft_go_far(c, branch->link[taken]);
 	else
-		c->enter(c, branch->link[taken]);
+		soft_go(c, branch->link[taken]);
 }
 
 static void jcc_legacy(struct soft_vcpu *c, const struct soft_op *op)
@@ -218,13 +218,13 @@ static SOFT_INLINE bool push_return(struct soft_vcpu *c, const struct soft_op *o
 static SOFT_INLINE void call_near_go(struct soft_vcpu *c, const struct soft_op *op)
 {
 	c->vcpu.state.rip += (uint64_t)op->link->target;
-	c->enter(c, op->link);
+	soft_go(c, op->link);
 }
 
 static SOFT_INLINE void call_far_go(struct soft_vcpu *c, const struct soft_op *op)
 {
 	c->vcpu.state.rip += (uint64_t)op->link->target;
-	c->enter_far(c, op->link);
+	soft_go_far(c, op->link);
 }
 
 #define CALL(name)                                                                                 \
@@ -258,7 +258,7 @@ static void call_to_long(struct soft_vcpu *c, const struct soft_op *op, uint64_t
 		return;
 	}
 	c->vcpu.state.rip = target;
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 static void call_to_legacy(struct soft_vcpu *c, const struct soft_op *op, uint64_t target)
@@ -270,7 +270,7 @@ static void call_to_legacy(struct soft_vcpu *c, const struct soft_op *op, uint64
 		return;
 	}
 	c->vcpu.state.rip = rip;
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 static void call_legacy(struct soft_vcpu *c, const struct soft_op *op)
@@ -318,7 +318,7 @@ static SOFT_APART void ret_long_slow(struct soft_vcpu *c, const struct soft_op *
 	}
 	*rsp += 8 + (uint64_t)op->immediate;
 	c->vcpu.state.rip = rip;
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 static void ret_long(struct soft_vcpu *c, const struct soft_op *op)
@@ -334,7 +334,7 @@ static void ret_long(struct soft_vcpu *c, const struct soft_op *op)
 	}
 	*rsp += 8 + (uint64_t)op->immediate;
 	c->vcpu.state.rip = rip;
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 static SOFT_APART bool ret_legacy_work(struct soft_vcpu *c, const struct soft_op *op)
@@ -354,7 +354,7 @@ static void ret_legacy(struct soft_vcpu *c, const struct soft_op *op)
 		soft_stop(c, op);
 		return;
 	}
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 /* --- Compiling

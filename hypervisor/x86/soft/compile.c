@@ -178,19 +178,19 @@ bool soft_compile_is_near(const struct soft_compile *k, int64_t target)
 static void run_continue_near(struct soft_vcpu *c, const struct soft_op *op)
 {
 	soft_rip_advance(c, op->at);
-	c->enter(c, op->link);
+	soft_go(c, op->link);
 }
 
 static void run_continue_far(struct soft_vcpu *c, const struct soft_op *op)
 {
 	soft_rip_advance(c, op->at);
-	c->enter_far(c, op->link);
+	soft_go_far(c, op->link);
 }
 
 static void run_continue_legacy(struct soft_vcpu *c, const struct soft_op *op)
 {
 	soft_rip_advance(c, op->at);
-	c->enter_indirect(c);
+	soft_go_indirect(c);
 }
 
 void soft_compile_continue(struct soft_compile *k, bool near)

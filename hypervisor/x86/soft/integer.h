@@ -378,7 +378,7 @@ static SOFT_INLINE void soft_branch_take(struct soft_vcpu *c, const struct soft_
 	const struct soft_branch *branch = op->data;
 
 	c->vcpu.state.rip += (uint64_t)branch->to[taken];
-	c->enter(c, branch->link[taken]);
+	soft_go(c, branch->link[taken]);
 }
 
 /* --- Tables of handlers

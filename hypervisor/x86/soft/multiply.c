@@ -207,7 +207,7 @@ static bool div_8(struct soft_vcpu *c, uint64_t operand)
 
 static bool idiv_8(struct soft_vcpu *c, uint64_t operand)
 {
-	int32_t value = (int16_t)RAX, by = (int8_t)operand;
+	int32_t value = (int16_t)RAX, by = (int32_t)(int8_t)operand;
 
 	if (!by || value / by != (int8_t)(value / by))
 		return false;

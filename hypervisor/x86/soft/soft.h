@@ -247,6 +247,22 @@ static inline void soft_next(struct soft_vcpu *c, const struct soft_op *op)
 	op[1].run(c, op + 1);
 }
 
+/* From the end of a block to the next one, or out of run() when another thread wants that. */
+static inline void soft_go(struct soft_vcpu *c, struct soft_link *link)
+{
+	__atomic_load_n(&c->enter, __ATOMIC_RELAXED)(c, link);
+}
+
+static inline void soft_go_far(struct soft_vcpu *c, struct soft_link *link)
+{
+	__atomic_load_n(&c->enter_far, __ATOMIC_RELAXED)(c, link);
+}
+
+static inline void soft_go_indirect(struct soft_vcpu *c)
+{
+	__atomic_load_n(&c->enter_indirect, __ATOMIC_RELAXED)(c);
+}
+
 /* RIP from the block's start to where the instruction, or the next one, stands. */
 static inline void soft_rip_advance(struct soft_vcpu *c, uint32_t bytes)
 {
