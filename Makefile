@@ -28,7 +28,9 @@ FREESTANDING := $(BASE) -ffreestanding -fno-builtin-printf
 HOSTED := $(BASE) -D_GNU_SOURCE -DDYAD_VERSION='"$(VERSION)"' -pthread
 HARDEN := $(if $(SANITIZE),,-fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2)
 
-PROCESS_LIBS := -luring -lslirp -lz -llzma -lzstd -llz4
+# libslirp logs by GLib.
+GLIB_FLAGS := $(subst -I,-isystem ,$(shell pkg-config --cflags-only-I glib-2.0 2>/dev/null))
+PROCESS_LIBS := -luring -lslirp -lglib-2.0 -lz -llzma -lzstd -llz4
 CLI_LIBS := -ljansson
 
 LIB_SRC := $(wildcard lib/*.c)
@@ -103,6 +105,7 @@ $(O)/obj/lib/%.o $(O)/obj/monitor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTAN
 # The core runs where the guest's, or another process's, vector registers are live.
 $(O)/obj/hypervisor/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING) -mgeneral-regs-only
 $(O)/obj/type2/%.o $(O)/obj/cli/%.o: FLAGS = $(HOSTED) $(HARDEN)
+$(O)/obj/type2/process/net_log.o: FLAGS += $(GLIB_FLAGS)
 # Tests put the ABI's lists, whose entries follow a header, into structures.
 $(O)/obj/tests/%.o: FLAGS = $(HOSTED) -Wno-gnu-variable-sized-type-not-at-end
 HARDEN_FREESTANDING := $(if $(SANITIZE),,-fstack-protector-strong -fPIE)
@@ -174,7 +177,7 @@ tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))
 $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS) | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  tidy  $<"
-	@clang-tidy --quiet $< -- $(HOSTED) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
+	@clang-tidy --quiet $< -- $(HOSTED) $(GLIB_FLAGS) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
 	@touch $@
 
 include cli/install.mk bench/bench.mk

@@ -36,6 +36,9 @@ int net_user_open(struct os_loop *loop, const struct os_net_options *options, st
 int net_tap_open(struct os_loop *loop, const struct os_net_options *options, struct os_net **net,
 		 struct error *why);
 
+/* What libslirp complains about goes to the log, a few lines of it for the process.  Any thread. */
+void net_bound_library_log(void);
+
 size_t net_iov_size(const struct os_iov *iov, unsigned count);
 /* Copies from or to position at of the segments, as far as they reach. */
 void net_iov_read(const struct os_iov *iov, unsigned count, size_t at, void *bytes, size_t size);

@@ -457,6 +457,7 @@ static Slirp *user_new_slirp(struct net_user *user)
 	inet_pton(AF_INET6, "fec0::3", &config.vnameserver6);
 	config.if_mtu = USER_MTU;
 	config.if_mru = USER_MTU;
+	net_bound_library_log();
 	return slirp_new(&config, &user_callbacks, user);
 }
 

@@ -581,6 +581,35 @@ static void test_port_in_use_is_said(void **state)
 	os_net_close(NULL);
 }
 
+/* GLib's, by which libslirp logs. */
+void g_log(const char *domain, int level, const char *format, ...);
+#define GLIB_WARNING (1 << 4)
+
+static void test_what_the_library_logs_is_bounded(void **state)
+{
+	char text[8192];
+	unsigned lines = 0;
+	ssize_t length;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	process_log_configure(fds[1], OS_LOG_WARNING);
+	for (int i = 0; i < 100; i++)
+		g_log("Slirp", GLIB_WARNING, "frame %d is odd", i);
+	process_log_configure(STDERR_FILENO, OS_LOG_INFO);
+	close(fds[1]);
+	length = read(fds[0], text, sizeof(text) - 1);
+	close(fds[0]);
+	assert_true(length > 0);
+	text[length] = 0;
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	assert_in_range(lines, 1, 16);
+	assert_non_null(strstr(text, "dyad: warning: user network: frame "));
+	assert_non_null(strstr(text, "no more of these will be shown"));
+}
+
 /* Frames of random lengths, in and out, against what was put in. */
 static void test_ring_keeps_frames_whole_and_in_order(void **state)
 {
@@ -641,6 +670,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense_frames_do_no_harm, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_in_use_is_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_the_library_logs_is_bounded, setup,
+						teardown),
 		cmocka_unit_test(test_ring_keeps_frames_whole_and_in_order),
 	};
 
