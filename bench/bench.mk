@@ -2,11 +2,11 @@
 #
 # `make bench`: Dyad beside QEMU, in the lab.  BENCH holds words for bench/run: `make bench BENCH=--quick`.
 
-bench: $(O)/dyad guests $(O)/bench/await
+bench: $(O)/dyad guests $(O)/bench/await $(O)/bench/speed
 	@DYAD_BUILD=$(O) bench/run $(BENCH)
 
-# Static, since it runs in the lab's host, whose libc may be another.
-$(O)/bench/await: bench/await.c
+# Static, since they run in the lab's host, or in a guest, whose libc may be another.
+$(O)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	@$(CC) $(HOSTED) $(CFLAGS) -static -o $@ $<

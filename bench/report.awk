@@ -34,7 +34,8 @@ function median(key,    n)
 
 function is_met(rule, target, dyad, ratio)
 {
-	return rule == "ratio<=" ? ratio <= target : rule == "ratio>=" ? ratio >= target : dyad <= target
+	return rule == "ratio<=" ? ratio <= target : rule == "ratio>=" ? ratio >= target : \
+		rule == "dyad<=" ? dyad <= target : dyad >= target
 }
 
 # Median, and the range where there is more than one value.
@@ -50,7 +51,7 @@ function describe(key, digits,    text)
 
 function target_of(rule, target)
 {
-	return rule == "-" ? "" : rule == "dyad<=" ? "at most " target : \
+	return rule == "-" ? "" : rule == "dyad<=" ? "at most " target : rule == "dyad>=" ? "at least " target : \
 		rule == "ratio<=" ? "ratio at most " target : "ratio at least " target
 }
 
