@@ -35,6 +35,8 @@ CLI_LIBS := -ljansson
 
 LIB_SRC := $(wildcard lib/*.c)
 HYPERVISOR_SRC := $(wildcard hypervisor/*.c hypervisor/*/*.c hypervisor/x86/soft/*.c)
+SVM_SRC := $(wildcard hypervisor/x86/svm/*.c)
+SVM_ASM := $(wildcard hypervisor/x86/svm/*.S)
 MONITOR_SRC := $(wildcard monitor/*.c monitor/*/*.c)
 PROCESS_SRC := $(wildcard type2/process/*.c)
 CLI_SRC := $(wildcard cli/*.c)
@@ -47,6 +49,8 @@ obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 LIB := $(O)/lib.a
 MONITOR := $(O)/monitor.a
 HYPERVISOR := $(O)/hypervisor.a
+# A backend for hosts in kernel mode alone; they link it beside the core.
+HYPERVISOR_SVM := $(O)/hypervisor-svm.a
 PROCESS := $(O)/process.a
 CLI := $(O)/cli.a
 SUPPORT := $(O)/support.a
@@ -82,6 +86,7 @@ $(O)/dyad: $(call obj,cli/main.c) $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(L
 $(LIB): $(call obj,$(LIB_SRC))
 $(MONITOR): $(call obj,$(MONITOR_SRC))
 $(HYPERVISOR): $(call obj,$(HYPERVISOR_SRC))
+$(HYPERVISOR_SVM): $(call obj,$(SVM_SRC)) $(patsubst %.S,$(O)/obj/%.o,$(SVM_ASM))
 $(PROCESS): $(call obj,$(PROCESS_SRC))
 $(CLI): $(call obj,$(filter-out cli/main.c,$(CLI_SRC)))
 $(SUPPORT): $(call obj,$(SUPPORT_SRC))

@@ -114,6 +114,13 @@ void host_wake(struct host_waiter *waiter); /* atomic */
  */
 struct host_run {
 	void (*interrupted)(struct host_run *run);
+	/*
+	 * Hosts in kernel mode call these, unless they are NULL, when the thread loses a CPU and when
+	 * it gets one again: atomic, on that CPU, between begin and end.  The core sets them before
+	 * host_run_begin().
+	 */
+	void (*scheduled_out)(struct host_run *run);
+	void (*scheduled_in)(struct host_run *run);
 	uint64_t opaque[8];
 };
 void host_run_begin(struct host_run *run, void (*interrupted)(struct host_run *run));
@@ -123,6 +130,87 @@ bool host_run_interrupted(struct host_run *run);
 
 /* Gives up the CPU for a moment: for a guest that spins. */
 void host_yield(void);
+
+/* --- Hosts in kernel mode: hardware virtualization ---------------------------------------------
+ *
+ * What the hardware backends need besides.  A host that has none of them implements none of this.
+ * Privileged instructions are the core's own.
+ */
+
+/* Pages for tables that the CPU walks: zeroed, 4096 << order bytes, aligned to their size.  NULL
+ * when there are none. */
+void *host_pages_alloc(unsigned order, uint64_t *physical);
+void host_pages_free(void *pages, unsigned order); /* atomic */
+void *host_pages_at(uint64_t physical);            /* where such a page is; atomic */
+
+/*
+ * One per VM: follows the changes of its process's address space.
+ */
+struct host_memory {
+	/*
+	 * The pages at user..user+size go: nothing of them may be used once it returns.  In task
+	 * context, but of whoever causes the change: may take spin locks, and waits for nobody who
+	 * may be waiting for memory.
+	 */
+	void (*invalidate)(struct host_memory *memory, uint64_t user, uint64_t size);
+	/* Whether something of the range was accessed since the last such call.  As above. */
+	bool (*accessed)(struct host_memory *memory, uint64_t user, uint64_t size);
+	uint64_t opaque[32];
+};
+int host_memory_begin(struct host_memory *memory); /* of the calling process */
+void host_memory_end(struct host_memory *memory);
+
+/* A page as the caller's address space has it. */
+struct host_page {
+	uint64_t physical; /* of the 4 KiB that were asked for */
+	uint64_t size;     /* 4 KiB, 2 MiB or 1 GiB: the aligned block around it that is contiguous,
+			      mapped as one, with user and physical alike modulo size */
+	bool writable;
+	uint64_t opaque[2];
+};
+
+/*
+ * How a page is used: the sequence is taken first, then the page, then, under the spin lock that
+ * invalidate() takes, host_memory_changed() is asked: if so all of it begins anew, if not the page
+ * is good until invalidate() says otherwise.  host_page_put() in any case where get returned 0; it
+ * keeps nothing pinned, and dirtied says that the page may be written through what was made of it.
+ */
+uint64_t host_memory_sequence(struct host_memory *memory);
+/* May fault the page in.  -EFAULT: there is none, or none that can be written; -EINTR. */
+int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct host_page *page);
+bool host_memory_changed(struct host_memory *memory, uint64_t sequence); /* atomic */
+void host_page_put(struct host_page *page, bool dirtied);                /* atomic */
+
+/*
+ * CPUs.  The number of the one that runs this: with preemption off.  Preemption and interrupts nest
+ * as the host's own do; all atomic.
+ */
+#define HOST_CPUS_MAX 8192
+unsigned host_cpu(void);
+void host_preempt_off(void);
+void host_preempt_on(void);
+void host_irq_off(void);
+void host_irq_on(void);
+
+/* An interrupt that does nothing: its arrival makes a guest on that CPU exit.  Atomic. */
+void host_kick_cpu(unsigned cpu);
+
+/*
+ * enable() runs on every CPU now, on those that come later, and again after the machine slept, with
+ * interrupts or preemption off; if it fails anywhere the CPUs on which it was done are disabled
+ * again.  disable() runs when a CPU goes, and on all by host_cpus_disable().
+ */
+int host_cpus_enable(int (*enable)(unsigned cpu), void (*disable)(unsigned cpu));
+void host_cpus_disable(void);
+
+/* Whether this thread must leave the inner loop: a signal, or another thread's turn.  Atomic; with
+ * interrupts off it holds until they are on again or the guest exits. */
+bool host_irq_pending_or_resched(void);
+
+/* Between them, with preemption off, the core owns the vector registers; it saves and loads the
+ * guest's itself. */
+void host_fpu_begin(void);
+void host_fpu_end(void);
 
 /* --- Events (the fds of KVM_IRQFD and KVM_IOEVENTFD) -------------------------------------------
  */

@@ -122,5 +122,6 @@ struct backend {
 };
 
 extern const struct backend soft_backend;
+extern const struct backend svm_backend; /* hypervisor-svm.a, for hosts in kernel mode */
 
 #endif

@@ -183,14 +183,15 @@ static const struct process_kvm_ops soft_ops = {
 	.map_run = soft_map_run,
 };
 
+const struct backend *const host_backends[] = {&soft_backend, NULL};
+
 int process_soft_open(struct os_kvm **kvm, struct error *why)
 {
 	struct soft_object *soft;
-	int error = soft_backend.probe();
+	int error;
 
-	if (error)
-		return error_set(why, error, "this machine can't run guests in software: %s",
-				 strerror(-error));
+	if (!hypervisor_probe())
+		return error_set(why, -ENODEV, "this machine can't run guests in software");
 	error = soft_new(&soft_ops, &soft, why);
 	if (!error)
 		*kvm = &soft->object;
