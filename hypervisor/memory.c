@@ -345,7 +345,10 @@ void memory_destroy(struct vm *vm)
 	vm->slots = NULL;
 }
 
-void hypervisor_memory_written(struct vm *vm, uint64_t user, uint64_t size)
+void memory_each_of_user(struct vm *vm, uint64_t user, uint64_t size,
+			 void (*each)(const struct memory_slot *slot, uint64_t gpa, uint64_t size,
+				      void *opaque),
+			 void *opaque)
 {
 	uint32_t epoch = vm_read_begin(vm);
 	const struct memory_slots *table = table_of(vm);
@@ -356,8 +359,20 @@ void hypervisor_memory_written(struct vm *vm, uint64_t user, uint64_t size)
 		uint64_t end = MIN(user + size, slot->user + slot->size);
 
 		if (start < end)
-			vm->backend->memory_written(vm, slot->gpa + (start - slot->user),
-						    end - start);
+			each(slot, slot->gpa + (start - slot->user), end - start, opaque);
 	}
 	vm_read_end(vm, epoch);
+}
+
+static void written(const struct memory_slot *slot, uint64_t gpa, uint64_t size, void *opaque)
+{
+	struct vm *vm = opaque;
+
+	(void)slot;
+	vm->backend->memory_written(vm, gpa, size);
+}
+
+void hypervisor_memory_written(struct vm *vm, uint64_t user, uint64_t size)
+{
+	memory_each_of_user(vm, user, size, written, vm);
 }

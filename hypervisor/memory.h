@@ -45,6 +45,15 @@ const struct memory_slot *memory_find(struct vm *vm, uint64_t gpa);
  * context. */
 void memory_mark_dirty(const struct memory_slot *slot, uint64_t gpa);
 
+/*
+ * Calls each() for every part of the slots that is user..user+size of the caller's memory.  Any
+ * thread; each() doesn't sleep.
+ */
+void memory_each_of_user(struct vm *vm, uint64_t user, uint64_t size,
+			 void (*each)(const struct memory_slot *slot, uint64_t gpa, uint64_t size,
+				      void *opaque),
+			 void *opaque);
+
 /* The core's own accesses (kvmclock, pv EOI): -EFAULT outside the slots, or where read-only. */
 int memory_read(struct vm *vm, uint64_t gpa, void *to, size_t size);
 int memory_write(struct vm *vm, uint64_t gpa, const void *from, size_t size);

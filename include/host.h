@@ -185,8 +185,8 @@ void host_page_put(struct host_page *page, bool dirtied);                /* atom
  * CPUs.  The number of the one that runs this: with preemption off.  Preemption and interrupts nest
  * as the host's own do; all atomic.
  */
-#define HOST_CPUS_MAX 8192
 unsigned host_cpu(void);
+unsigned host_cpu_limit(void); /* all numbers, also of CPUs that come later, are below it */
 void host_preempt_off(void);
 void host_preempt_on(void);
 void host_irq_off(void);
