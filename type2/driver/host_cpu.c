@@ -5,6 +5,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/cpumask.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/preempt.h>
@@ -13,18 +14,20 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
-#include <linux/threads.h>
 
 #include <asm/fpu/api.h>
 #include <asm/processor.h>
 
 #include "driver.h"
 
-_Static_assert(NR_CPUS <= HOST_CPUS_MAX, "every CPU's number is one of the contract's");
-
 unsigned host_cpu(void)
 {
 	return smp_processor_id();
+}
+
+unsigned host_cpu_limit(void)
+{
+	return nr_cpu_ids;
 }
 
 void host_preempt_off(void)
