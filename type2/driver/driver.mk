@@ -18,7 +18,7 @@ DRIVER_SRC := $(wildcard type2/driver/*.c)
 DRIVER_CC ?= gcc
 DKMSDIR ?= /usr/src/dyad-$(VERSION)
 
-.PHONY: driver driver-source install-driver uninstall-driver
+.PHONY: driver driver-tests driver-source install-driver uninstall-driver
 driver: $(O)/dyad.ko
 
 # What is no more in the tree must not be built.
@@ -39,6 +39,12 @@ $(O)/dyad.ko: $(DRIVER_FILES) type2/driver/Kbuild type2/driver/dkms.conf $(DECOD
 	@$(MAKE) --no-print-directory driver-source
 	@$(MAKE) --no-print-directory -C $(KDIR) M=$(abspath $(DRIVER_SOURCE)) CC=$(DRIVER_CC) KCFLAGS=-Werror modules
 	@cp $(DRIVER_SOURCE)/dyad.ko $@
+
+# What gives the node what a monitor would and wouldn't: tests/driver/run takes it into the lab.
+driver-tests: $(O)/dyad.ko $(O)/driver-tests/node
+$(O)/driver-tests/node: $(O)/obj/tests/driver/node.o
+	@mkdir -p $(@D)
+	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^
 
 install-driver: driver-source
 	install -d $(DESTDIR)$(DKMSDIR)
