@@ -365,11 +365,13 @@ static void test_mapping(void)
 {
 	struct machine m;
 	volatile uint8_t *beyond;
-	bool caught = false;
+	volatile bool caught = false;
+	void *mapped;
 
 	WORKS(machine_begin(&m, false, code_port, sizeof(code_port)));
-	beyond = mmap(NULL, m.run_size + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, m.vcpu, 0);
-	HOLDS(beyond != MAP_FAILED);
+	mapped = mmap(NULL, m.run_size + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, m.vcpu, 0);
+	HOLDS(mapped != MAP_FAILED);
+	beyond = mapped;
 	HOLDS(beyond[m.run_size - 1] == 0);
 	m.run->request_interrupt_window = 1;
 	HOLDS(((volatile struct kvm_run *)beyond)->request_interrupt_window == 1);
@@ -380,7 +382,7 @@ static void test_mapping(void)
 		caught = true;
 	signal(SIGBUS, SIG_DFL);
 	HOLDS(caught);
-	munmap((void *)beyond, m.run_size + PAGE);
+	munmap(mapped, m.run_size + PAGE);
 	machine_end(&m);
 }
 
