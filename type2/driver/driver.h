@@ -11,6 +11,8 @@
 #include <linux/bug.h>
 #include <linux/eventfd.h>
 #include <linux/init.h>
+#include <linux/sched/signal.h>
+#include <linux/task_work.h>
 #include <linux/version.h>
 
 #include "host.h"
@@ -35,6 +37,12 @@ void node_end(void);
 		BUILD_BUG_ON(sizeof(type) > sizeof((object)->opaque));                             \
 		(type *)(object)->opaque;                                                          \
 	})
+
+/* Something that this thread does on its way to user mode: a signal, or the kernel's own work. */
+static inline bool driver_thread_has_work(void)
+{
+	return signal_pending(current) || task_work_pending(current);
+}
 
 static inline void driver_eventfd_signal(struct eventfd_ctx *context)
 {

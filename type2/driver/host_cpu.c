@@ -11,7 +11,6 @@
 #include <linux/preempt.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
 
@@ -60,7 +59,7 @@ void host_kick_cpu(unsigned cpu)
 
 bool host_irq_pending_or_resched(void)
 {
-	return need_resched() || signal_pending(current);
+	return need_resched() || driver_thread_has_work();
 }
 
 /* Saves the thread's registers, and sets none: what the core loads are all. */

@@ -118,11 +118,12 @@ static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long ar
 static vm_fault_t vcpu_fault(struct vm_fault *fault)
 {
 	const struct handle *handle = fault->vma->vm_file->private_data;
+	char *at;
 
 	if (fault->pgoff >= node.run_size >> PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;
-	fault->page = virt_to_page((char *)hypervisor_vcpu_run(handle->vcpu) +
-				   (fault->pgoff << PAGE_SHIFT));
+	at = (char *)hypervisor_vcpu_run(handle->vcpu) + (fault->pgoff << PAGE_SHIFT);
+	fault->page = is_vmalloc_addr(at) ? vmalloc_to_page(at) : virt_to_page(at);
 	get_page(fault->page);
 	return 0;
 }
