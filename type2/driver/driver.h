@@ -12,6 +12,7 @@
 #include <linux/eventfd.h>
 #include <linux/init.h>
 #include <linux/sched/signal.h>
+#include <linux/smp.h>
 #include <linux/task_work.h>
 #include <linux/version.h>
 
@@ -50,6 +51,15 @@ static inline void driver_eventfd_signal(struct eventfd_ctx *context)
 	eventfd_signal(context);
 #else
 	eventfd_signal(context, 1);
+#endif
+}
+
+static inline void driver_send_reschedule(unsigned cpu)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+	arch_smp_send_reschedule(cpu);
+#else
+	smp_send_reschedule(cpu);
 #endif
 }
 

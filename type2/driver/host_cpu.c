@@ -54,7 +54,7 @@ void host_irq_on(void)
 
 void host_kick_cpu(unsigned cpu)
 {
-	smp_send_reschedule(cpu);
+	driver_send_reschedule(cpu);
 }
 
 bool host_irq_pending_or_resched(void)
@@ -140,6 +140,36 @@ static void cpus_resume(void)
 					 "machine slept: guests can't go on");
 }
 
+#ifdef DYAD_SYSCORE_HAS_DATA /* Kbuild looks */
+static int cpus_suspend_data(void *data)
+{
+	return cpus_suspend();
+}
+
+static void cpus_resume_data(void *data)
+{
+	cpus_resume();
+}
+
+static const struct syscore_ops cpus_syscore_ops = {
+	.suspend = cpus_suspend_data,
+	.resume = cpus_resume_data,
+};
+
+static struct syscore cpus_syscore = {
+	.ops = &cpus_syscore_ops,
+};
+
+void host_cpus_begin(void)
+{
+	register_syscore(&cpus_syscore);
+}
+
+void host_cpus_end(void)
+{
+	unregister_syscore(&cpus_syscore);
+}
+#else
 static struct syscore_ops cpus_syscore_ops = {
 	.suspend = cpus_suspend,
 	.resume = cpus_resume,
@@ -154,6 +184,7 @@ void host_cpus_end(void)
 {
 	unregister_syscore_ops(&cpus_syscore_ops);
 }
+#endif
 
 /* --- CPUID, log ------------------------------------------------------------------------------- */
 
