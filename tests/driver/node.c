@@ -593,12 +593,12 @@ static int churn(unsigned count)
 
 		if (machine_begin(&m, i & 1, code_port, sizeof(code_port)) < 0 ||
 		    ioctl(m.vcpu, KVM_RUN, 0) < 0) {
-			printf("not ok: cycle %u: %s\n", i, strerror(errno));
+			printf("not ok cycle %u: %s\n", i, strerror(errno));
 			return 1;
 		}
 		machine_end(&m);
 	}
-	printf("ok: %u cycles\n", count);
+	printf("ok %u cycles\n", count);
 	return 0;
 }
 
@@ -740,7 +740,7 @@ static int fuzz(unsigned seconds, uint64_t seed)
 		struct machine m;
 
 		if (machine_begin(&m, random_next() & 1, code_count, sizeof(code_count)) < 0) {
-			printf("not ok: no machine: %s\n", strerror(errno));
+			printf("not ok no machine: %s\n", strerror(errno));
 			return 1;
 		}
 		for (unsigned i = 0; i < 400; i++) {
@@ -764,7 +764,7 @@ static int fuzz(unsigned seconds, uint64_t seed)
 	}
 	atomic_store(&self.stop, true);
 	pthread_join(interrupter, NULL);
-	printf("ok: %lu commands, %lu of them served\n", calls, good);
+	printf("ok %lu commands, %lu of them served\n", calls, good);
 	return 0;
 }
 
@@ -827,7 +827,7 @@ static int run_tests(const char *only)
 			continue;
 		test_ok = true;
 		tests[i].run();
-		printf("%s: %s\n", test_ok ? "ok" : "not ok", tests[i].name);
+		printf("%s %s\n", test_ok ? "ok" : "not ok", tests[i].name);
 		fflush(stdout);
 		*(test_ok ? &passed : &failed) += 1;
 	}
