@@ -17,7 +17,7 @@
 #include <asm/fpu/api.h>
 #include <asm/processor.h>
 
-#include "driver.h"
+#include "type2/driver/driver.h"
 
 unsigned host_cpu(void)
 {

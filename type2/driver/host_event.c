@@ -11,7 +11,7 @@
 #include <linux/sched.h>
 #include <linux/wait.h>
 
-#include "driver.h"
+#include "type2/driver/driver.h"
 
 struct watch_private {
 	wait_queue_entry_t

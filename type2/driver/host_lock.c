@@ -8,7 +8,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 
-#include "driver.h"
+#include "type2/driver/driver.h"
 
 struct spin_private {
 	raw_spinlock_t lock;

@@ -12,7 +12,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-#include "driver.h"
+#include "type2/driver/driver.h"
 
 #define HOST_ALIGNMENT 64
 

@@ -16,7 +16,7 @@
 
 #include <asm/io.h>
 
-#include "driver.h"
+#include "type2/driver/driver.h"
 
 struct memory_private {
 	struct mmu_notifier notifier;

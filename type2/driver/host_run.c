@@ -11,7 +11,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "driver.h"
+#include "type2/driver/driver.h"
 
 struct waiter_private {
 	struct rcuwait wait;

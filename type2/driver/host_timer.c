@@ -10,7 +10,7 @@
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
-#include "driver.h"
+#include "type2/driver/driver.h"
 
 /* They fire where they were set, which is where the vCPU ran that they are for. */
 #define TIMER_MODE HRTIMER_MODE_ABS_PINNED_HARD

@@ -10,8 +10,8 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 
-#include "driver.h"
 #include "hypervisor/hypervisor.h"
+#include "type2/driver/driver.h"
 
 static unsigned int mode = 0600;
 module_param(mode, uint, 0444);

@@ -18,8 +18,8 @@
 #include <linux/slab.h>
 #include <linux/uidgid.h>
 
-#include "driver.h"
 #include "hypervisor/hypervisor.h"
+#include "type2/driver/driver.h"
 
 /* What a descriptor stands for. */
 struct handle {
