@@ -38,6 +38,14 @@ static void test_missing_node_says_what_to_load(void **state)
 	expect_open_error("/nowhere/kvm", -ENOENT, "modprobe kvm-intel or kvm-amd");
 }
 
+static void test_missing_driver_says_how_to_load_it(void **state)
+{
+	(void)state;
+	if (access(PROCESS_DYAD_NODE, F_OK) == 0)
+		skip();
+	expect_open_error(PROCESS_DYAD_NODE, -ENOENT, "modprobe dyad");
+}
+
 static void test_node_that_is_no_hypervisor_is_refused(void **state)
 {
 	(void)state;
@@ -246,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_missing_node_says_what_to_load),
+		cmocka_unit_test(test_missing_driver_says_how_to_load_it),
 		cmocka_unit_test(test_node_that_is_no_hypervisor_is_refused),
 		cmocka_unit_test(test_no_right_to_open_names_the_group),
 		cmocka_unit_test(test_verdict_on_nodes),
