@@ -75,6 +75,8 @@ help:
 	@echo "make differential  the CPU in software beside the host's, in $(O)/differential/"
 	@echo "make guests      the small guests of tests/guest"
 	@echo "make bench       the benchmarks beside QEMU"
+	@echo "make driver      the Linux module: $(O)/dyad.ko"
+	@echo "make driver-tests  it, and what tests/driver/run takes into the lab"
 	@echo "make install     into \$$(DESTDIR)\$$(PREFIX), PREFIX=/usr/local"
 	@echo "make clean       removes what was built (not build/lab, which is slow to make)"
 	@echo "./check          all tests;  ./check --long  the long ones too"
@@ -190,9 +192,9 @@ $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS) | $(DECODE_OP)
 	@clang-tidy --quiet $< -- $(HOSTED) $(GLIB_FLAGS) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
 	@touch $@
 
-include cli/install.mk bench/bench.mk
+include cli/install.mk bench/bench.mk type2/driver/driver.mk
 
 clean:
-	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/differential $(O)/*.a $(O)/dyad
+	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/differential $(O)/driver $(O)/driver-tests $(O)/*.a $(O)/dyad $(O)/dyad.ko
 
 -include $(shell find $(O)/obj $(O)/fuzzobj -name '*.d' 2>/dev/null)

@@ -18,6 +18,7 @@ struct command {
 };
 
 extern const struct command run_command;
+extern const struct command doctor_command;
 
 /* What main() does. */
 int command_main(int argc, char **argv);

@@ -1,27 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.c - opens /dev/kvm if unmodified guests can run on it, else the core in this process.
+ * engine.c - opens the first that unmodified guests can run on: Dyad's driver, Linux's KVM, the
+ * core in this process.
+ *
+ * The driver comes before KVM: only one of them can own the hardware, and where the driver is
+ * loaded it is the one.
  */
 #include "cli/engine.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "monitor/log.h"
 #include "type2/process/process.h"
 
-#define KVM_NODE "/dev/kvm"
+const char *const engine_names[] = {"auto", "dyad", "kvm", "soft", NULL};
 
-const char *const engine_names[] = {"auto", "kvm", "soft", NULL};
-
-static int engine_open_kvm(struct os_kvm **system, struct error *why)
+const char *engine_node(enum engine_choice choice)
 {
+	switch (choice) {
+	case ENGINE_DYAD:
+		return PROCESS_DYAD_NODE;
+	case ENGINE_KVM:
+		return PROCESS_KVM_NODE;
+	default:
+		return NULL;
+	}
+}
+
+int engine_try(enum engine_choice choice, struct os_kvm **system, struct error *why)
+{
+	const char *node = engine_node(choice);
 	struct os_kvm *kvm;
 	int error;
 
-	error = process_kvm_open(KVM_NODE, &kvm, why);
+	if (node == NULL)
+		return process_soft_open(system, why);
+	error = process_kvm_open(node, &kvm, why);
 	if (error < 0)
 		return error;
-	error = process_kvm_probe(kvm, KVM_NODE, why);
+	error = process_kvm_probe(kvm, node, why);
 	if (error < 0) {
 		os_kvm_close(kvm);
 		return error;
@@ -30,7 +48,7 @@ static int engine_open_kvm(struct os_kvm **system, struct error *why)
 	return 0;
 }
 
-/* The sentence up to its advice, which is for those who wanted KVM. */
+/* The sentence up to its advice, which is for those who wanted that engine. */
 static void engine_keep_reason(struct error *why)
 {
 	char *advice = strchr(why->text, ';');
@@ -39,32 +57,58 @@ static void engine_keep_reason(struct error *why)
 		*advice = '\0';
 }
 
-int engine_open(enum engine_choice choice, struct os_kvm **system, struct error *why)
+static void engine_log_choice(enum engine_choice choice, const char *asked)
 {
-	const char *asked = choice == ENGINE_AUTO ? "" : "asked for, and ";
-	struct error kvm_why;
+	const char *node = engine_node(choice);
+
+	if (node != NULL)
+		log_print(OS_LOG_INFO, "engine %s: %s%s runs unmodified guests",
+			  engine_names[choice], asked, node);
+	else
+		log_print(OS_LOG_INFO, "engine %s: a CPU in software, as asked for",
+			  engine_names[choice]);
+}
+
+/* The driver is missing on most machines: that is no reason to tell, but why it can't be used is.
+ */
+static void engine_log_soft(const struct error *dyad_why, int dyad_error,
+			    const struct error *kvm_why)
+{
+	if (dyad_error == -ENOENT)
+		log_print(OS_LOG_INFO, "engine soft: a CPU in software, because %s", kvm_why->text);
+	else
+		log_print(OS_LOG_INFO, "engine soft: a CPU in software, because %s; and %s",
+			  dyad_why->text, kvm_why->text);
+}
+
+static int engine_open_best(struct os_kvm **system, struct error *why)
+{
+	struct error whys[ENGINE_SOFT];
+	int errors[ENGINE_SOFT];
 	int error;
 
-	if (choice != ENGINE_SOFT) {
-		error = engine_open_kvm(system, &kvm_why);
-		if (error == 0) {
-			log_print(OS_LOG_INFO, "engine kvm: %s%s runs unmodified guests", asked,
-				  KVM_NODE);
+	for (enum engine_choice choice = ENGINE_DYAD; choice < ENGINE_SOFT; choice++) {
+		errors[choice] = engine_try(choice, system, &whys[choice]);
+		if (errors[choice] == 0) {
+			engine_log_choice(choice, "");
 			return 0;
 		}
-		if (choice == ENGINE_KVM) {
-			*why = kvm_why;
-			return error;
-		}
+		engine_keep_reason(&whys[choice]);
 	}
-	error = process_soft_open(system, why);
-	if (error < 0)
-		return error;
-	if (choice == ENGINE_AUTO) {
-		engine_keep_reason(&kvm_why);
-		log_print(OS_LOG_INFO, "engine soft: a CPU in software, because %s", kvm_why.text);
-	} else {
-		log_print(OS_LOG_INFO, "engine soft: a CPU in software, as asked for");
-	}
-	return 0;
+	error = engine_try(ENGINE_SOFT, system, why);
+	if (error == 0)
+		engine_log_soft(&whys[ENGINE_DYAD], errors[ENGINE_DYAD], &whys[ENGINE_KVM]);
+	return error;
+}
+
+int engine_open(enum engine_choice choice, struct os_kvm **system, struct error *why)
+{
+	int error;
+
+	if (choice == ENGINE_AUTO)
+		return engine_open_best(system, why);
+	error = engine_try(choice, system, why);
+	if (error == 0)
+		engine_log_choice(choice, "asked for, and ");
+	return error;
 }

@@ -11,7 +11,8 @@
 #include "os.h"
 
 enum engine_choice {
-	ENGINE_AUTO, /* the best that this machine has */
+	ENGINE_AUTO, /* the first of the others that can run unmodified guests here */
+	ENGINE_DYAD, /* Dyad's driver, /dev/dyad */
 	ENGINE_KVM,  /* Linux's /dev/kvm */
 	ENGINE_SOFT, /* the core in this process, on a CPU in software */
 };
@@ -23,5 +24,14 @@ extern const char *const engine_names[]; /* by enum engine_choice; ends with NUL
  * can't run unmodified guests, -ENOTSUP or the like with the reason.
  */
 int engine_open(enum engine_choice choice, struct os_kvm **system, struct error *why);
+
+/*
+ * Opens one engine (not auto), without a word in the log.  Auto tries them in the order of enum
+ * engine_choice.
+ */
+int engine_try(enum engine_choice choice, struct os_kvm **system, struct error *why);
+
+/* The engine's node; NULL: it needs none. */
+const char *engine_node(enum engine_choice choice);
 
 #endif

@@ -88,9 +88,9 @@ static const struct option_spec specs[] = {
 	 "(default: off)"},
 
 	{"Running", OPT_ENGINE, 0, "engine", OPTION_VALUE, "ENGINE",
-	 "what guests run on: kvm (/dev/kvm), soft (a CPU in software, on\n"
-	 "any machine) or auto (kvm where it can run unmodified guests,\n"
-	 "else soft; the default)"},
+	 "what guests run on: dyad (Dyad's driver, /dev/dyad), kvm\n"
+	 "(/dev/kvm), soft (a CPU in software, on any machine) or auto\n"
+	 "(the first of these that can run unmodified guests; the default)"},
 	{NULL, OPT_LOG_LEVEL, 0, "log-level", OPTION_VALUE, "LEVEL",
 	 "error, warning, info or debug (default: info)"},
 	{NULL, OPT_QUIET, 'q', "quiet", OPTION_NONE, NULL, "only errors: --log-level error"},

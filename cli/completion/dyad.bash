@@ -61,7 +61,7 @@ _dyad_value()
 		esac
 		;;
 	--console) _dyad_words 'serial virtio none' ;;
-	--engine) _dyad_words 'auto kvm soft' ;;
+	--engine) _dyad_words 'auto dyad kvm soft' ;;
 	--log-level) _dyad_words 'error warning info debug' ;;
 	--rng | --balloon) _dyad_words 'on off' ;;
 	--append | --name | --cpus | --memory) ;;
@@ -102,11 +102,13 @@ _dyad()
 		cur=${cur#*=}
 	fi
 	if ((${#words[@]} <= 2)); then
-		_dyad_words 'run help --help --version'
+		_dyad_words 'run doctor help --help --version'
 	elif [[ $command == help ]]; then
-		_dyad_words 'run'
+		_dyad_words 'run doctor'
 	elif [[ $command == run ]]; then
 		_dyad_run
+	elif [[ $command == doctor ]]; then
+		_dyad_words '--help'
 	fi
 
 	# bash replaces only what stands behind the last '=' or ':' of the word.

@@ -118,41 +118,53 @@ static int kvm_node_make(int fd, struct os_kvm **object)
 	return 0;
 }
 
-/* Why it can't be opened, and what the person can do about that. */
-static int kvm_open_error(const char *path, int error, struct error *why)
+/* What there is to do where nobody answers at a node. */
+static const char *kvm_load_advice(const char *path)
+{
+	if (strcmp(path, PROCESS_DYAD_NODE) == 0)
+		return "load Dyad's driver (modprobe dyad); where it refuses, the kernel's log "
+		       "says "
+		       "why (dmesg)";
+	return "load the kernel's module for this processor (modprobe kvm-intel or kvm-amd), and "
+	       "switch on virtualization in the firmware's setup";
+}
+
+static int kvm_right_error(const char *path, int error, struct error *why)
 {
 	struct stat status;
 	struct group *group;
 
+	if (stat(path, &status) == 0 && (status.st_mode & S_IRGRP) && (status.st_mode & S_IWGRP) &&
+	    (group = getgrgid(status.st_gid)))
+		return error_set(why, -error,
+				 "no right to open %s: it is for members of the group %s; join it "
+				 "(sudo usermod -aG %s $USER) and log in again",
+				 path, group->gr_name, group->gr_name);
+	if (strcmp(path, PROCESS_DYAD_NODE) == 0)
+		return error_set(
+			why, -error,
+			"no right to open %s: it is for root alone; run as root, or load the "
+			"driver with a group (modprobe dyad mode=0660 group=NUMBER)",
+			path);
+	return error_set(why, -error,
+			 "no right to open %s: it is for root alone; run as root, or give it to "
+			 "the group kvm (sudo chgrp kvm %s && sudo chmod g+rw %s)",
+			 path, path, path);
+}
+
+/* Why it can't be opened, and what the person can do about that. */
+static int kvm_open_error(const char *path, int error, struct error *why)
+{
 	switch (error) {
 	case ENOENT:
-		return error_set(
-			why, -error,
-			"there is no %s: load the kernel's module for this processor (modprobe "
-			"kvm-intel or kvm-amd), and switch on virtualization in the firmware's "
-			"setup",
-			path);
+		return error_set(why, -error, "there is no %s: %s", path, kvm_load_advice(path));
 	case EACCES:
 	case EPERM:
-		if (stat(path, &status) == 0 && (status.st_mode & S_IRGRP) &&
-		    (status.st_mode & S_IWGRP) && (group = getgrgid(status.st_gid)))
-			return error_set(
-				why, -error,
-				"no right to open %s: it is for members of the group %s; join it "
-				"(sudo usermod -aG %s $USER) and log in again",
-				path, group->gr_name, group->gr_name);
-		return error_set(
-			why, -error,
-			"no right to open %s: it is for root alone; run as root, or give it to "
-			"the group kvm (sudo chgrp kvm %s && sudo chmod g+rw %s)",
-			path, path, path);
+		return kvm_right_error(path, error, why);
 	case ENODEV:
 	case ENXIO:
-		return error_set(
-			why, -error,
-			"nobody answers at %s: load the kernel's module for this processor "
-			"(modprobe kvm-intel or kvm-amd)",
-			path);
+		return error_set(why, -error, "nobody answers at %s: %s", path,
+				 kvm_load_advice(path));
 	case EBUSY:
 		return error_set(
 			why, -error,

@@ -93,7 +93,10 @@ void process_console_close(struct os_console *console);
 /* --- Hypervisors --------------------------------------------------------------------------------
  */
 
-/* Opens a node that speaks the KVM ABI (/dev/kvm); why names the node and what to do. */
+#define PROCESS_KVM_NODE "/dev/kvm"   /* Linux's */
+#define PROCESS_DYAD_NODE "/dev/dyad" /* our driver's, type2/driver */
+
+/* Opens a node that speaks the KVM ABI; why names the node and what to do. */
 int process_kvm_open(const char *path, struct os_kvm **kvm, struct error *why);
 /*
  * 0 when kvm, opened from path, can run unmodified guests on this machine; -ENOTSUP and a sentence

@@ -220,7 +220,7 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		{"{\"memory\": \"64T\"}", "web.json: memory: ", "2M to 16T"},
 		{"{\"memory\": true}", "web.json: memory: ", "found true or false"},
 		{"{\"console\": \"vga\"}", "web.json: console: ", "serial, virtio or none"},
-		{"{\"engine\": \"xen\"}", "web.json: engine: ", "auto, kvm or soft"},
+		{"{\"engine\": \"xen\"}", "web.json: engine: ", "auto, dyad, kvm or soft"},
 		{"{\"disks\": {}}", "web.json: disks: ", "expected an array"},
 		{"{\"disks\": [\"d\"]}", "web.json: disks[0]: ", "describes a disk"},
 		{"{\"disks\": [{\"file\": \"a\"}, {\"ro\": true}]}",

@@ -1,0 +1,858 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * node.c - gives Dyad's driver, through its node, what a monitor may give it and what no monitor
+ * would: a line a test, 'N passed, N failed' at the end.
+ *
+ *   node NODE test [NAME]      all tests, or one
+ *   node NODE churn COUNT      makes, runs and closes so many VMs
+ *   node NODE fuzz SECONDS SEED
+ *   node NODE spin             prints a line once a guest runs, and runs it until it is killed
+ *   node NODE refused          exit status 0 if no VM can be made, for -EBUSY
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096u
+#define RAM_SIZE (4u << 20)
+#define CODE 0x1000u
+#define COUNTER 0x8000u /* where guests count: a page of its own */
+#define PORT 0x3f0u
+
+static const char *node_path;
+static unsigned passed, failed;
+static bool test_ok;
+
+static void complain(const char *what, int line, long got)
+{
+	printf("# line %d: %s: %ld, errno %d (%s)\n", line, what, got, errno, strerror(errno));
+	test_ok = false;
+}
+
+/* The call succeeds, or fails for that reason. */
+#define WORKS(call)                                                                                \
+	do {                                                                                       \
+		long got_ = (call);                                                                \
+		if (got_ < 0)                                                                      \
+			complain(#call, __LINE__, got_);                                           \
+	} while (0)
+#define FAILS(reason, call)                                                                        \
+	do {                                                                                       \
+		long got_ = (errno = 0, (call));                                                   \
+		if (got_ != -1 || errno != (reason))                                               \
+			complain(#call " is not " #reason, __LINE__, got_);                        \
+	} while (0)
+#define HOLDS(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			complain(#condition, __LINE__, 0);                                         \
+	} while (0)
+
+/* --- A machine of one vCPU -------------------------------------------------------------------- */
+
+struct machine {
+	int system, vm, vcpu;
+	uint8_t *ram;
+	struct kvm_run *run;
+	size_t run_size;
+};
+
+/* Real mode, at CODE. */
+static const uint8_t code_port[] = {0xba, PORT & 0xff, PORT >> 8, 0xb0, 0x5a, 0xee, 0xf4};
+/* incl COUNTER; jmp back */
+static const uint8_t code_count[] = {0x66, 0xff, 0x06, COUNTER & 0xff, COUNTER >> 8, 0xeb, 0xf9};
+
+static int add_slot(int vm, unsigned id, unsigned flags, uint64_t gpa, uint64_t size, uint64_t user)
+{
+	struct kvm_userspace_memory_region region = {id, flags, gpa, size, user};
+
+	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static int machine_begin(struct machine *m, bool irqchip, const uint8_t *code, size_t size)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs = {.rip = CODE, .rflags = 2};
+
+	m->run = MAP_FAILED;
+	m->vm = m->vcpu = -1;
+	m->system = open(node_path, O_RDWR | O_CLOEXEC);
+	m->ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (m->system < 0 || m->ram == MAP_FAILED)
+		return -1;
+	m->vm = ioctl(m->system, KVM_CREATE_VM, 0);
+	if (m->vm < 0)
+		return -1;
+	memcpy(m->ram + CODE, code, size);
+	if (add_slot(m->vm, 0, 0, 0, RAM_SIZE, (uintptr_t)m->ram) < 0)
+		return -1;
+	if (irqchip && ioctl(m->vm, KVM_CREATE_IRQCHIP, 0) < 0)
+		return -1;
+	m->vcpu = ioctl(m->vm, KVM_CREATE_VCPU, 0);
+	if (m->vcpu < 0)
+		return -1;
+	m->run_size = ioctl(m->system, KVM_GET_VCPU_MMAP_SIZE, 0);
+	m->run = mmap(NULL, m->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
+	if (m->run == MAP_FAILED || ioctl(m->vcpu, KVM_GET_SREGS, &sregs) < 0)
+		return -1;
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	if (ioctl(m->vcpu, KVM_SET_SREGS, &sregs) < 0)
+		return -1;
+	return ioctl(m->vcpu, KVM_SET_REGS, &regs);
+}
+
+static void machine_end(struct machine *m)
+{
+	if (m->run != MAP_FAILED)
+		munmap(m->run, m->run_size);
+	if (m->vcpu >= 0)
+		close(m->vcpu);
+	if (m->vm >= 0)
+		close(m->vm);
+	if (m->system >= 0)
+		close(m->system);
+	munmap(m->ram, RAM_SIZE);
+}
+
+static volatile uint32_t *counter_of(const struct machine *m)
+{
+	return (volatile uint32_t *)(m->ram + COUNTER);
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&time, NULL);
+}
+
+/* The guest goes on counting; on a slow and busy host it may take its time. */
+static bool counts(const struct machine *m)
+{
+	uint32_t before = *counter_of(m);
+
+	for (unsigned i = 0; i < 20000; i++) {
+		if (*counter_of(m) != before)
+			return true;
+		sleep_ms(1);
+	}
+	return false;
+}
+
+/* --- A thread that runs it -------------------------------------------------------------------- */
+
+struct runner {
+	struct machine *m;
+	pthread_t thread;
+	atomic_bool stop;
+	int result, error;
+};
+
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+static void *run_machine(void *arg)
+{
+	struct runner *r = arg;
+
+	do {
+		r->result = ioctl(r->m->vcpu, KVM_RUN, 0);
+		r->error = errno;
+	} while (r->result < 0 && r->error == EINTR && !atomic_load(&r->stop));
+	return NULL;
+}
+
+static void runner_begin(struct runner *r, struct machine *m)
+{
+	r->m = m;
+	atomic_store(&r->stop, false);
+	pthread_create(&r->thread, NULL, run_machine, r);
+}
+
+static void runner_end(struct runner *r)
+{
+	atomic_store(&r->stop, true);
+	r->m->run->immediate_exit = 1;
+	pthread_kill(r->thread, SIGUSR1);
+	pthread_join(r->thread, NULL);
+	r->m->run->immediate_exit = 0;
+}
+
+/* --- What needs no guest ---------------------------------------------------------------------- */
+
+static void test_system(void)
+{
+	int system = open(node_path, O_RDWR | O_CLOEXEC), vm;
+
+	WORKS(system);
+	HOLDS(ioctl(system, KVM_GET_API_VERSION, 0) == KVM_API_VERSION);
+	HOLDS(ioctl(system, KVM_GET_VCPU_MMAP_SIZE, 0) >= (int)sizeof(struct kvm_run));
+	HOLDS(ioctl(system, KVM_CHECK_EXTENSION, KVM_CAP_IRQCHIP) == 1);
+	FAILS(ENOTTY, ioctl(system, 0, 0));
+	FAILS(ENOTTY, ioctl(system, KVM_RUN, 0));
+	FAILS(EINVAL, ioctl(system, KVM_CREATE_VM, 77));
+	FAILS(EFAULT, ioctl(system, KVM_GET_SUPPORTED_CPUID, NULL));
+	FAILS(EFAULT, ioctl(system, KVM_GET_SUPPORTED_CPUID, 0xffff888000000000));
+	FAILS(ENODEV, (long)mmap(NULL, PAGE, PROT_READ, MAP_SHARED, system, 0));
+	vm = ioctl(system, KVM_CREATE_VM, 0);
+	WORKS(vm);
+	HOLDS(fcntl(vm, F_GETFD) & FD_CLOEXEC);
+	FAILS(ENOTTY, ioctl(vm, KVM_RUN, 0));
+	FAILS(ENODEV, (long)mmap(NULL, PAGE, PROT_READ, MAP_SHARED, vm, 0));
+	close(vm);
+	close(system);
+}
+
+static void test_slots(void)
+{
+	int system = open(node_path, O_RDWR | O_CLOEXEC), vm = ioctl(system, KVM_CREATE_VM, 0);
+	uint8_t *ram =
+		mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t user = (uintptr_t)ram, log[1] = {0};
+	struct kvm_dirty_log dirty = {.slot = 1, .dirty_bitmap = log};
+
+	WORKS(add_slot(vm, 0, 0, 0, 2 * PAGE, user));
+	WORKS(add_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, 2 * PAGE, PAGE, user + 2 * PAGE));
+	FAILS(EEXIST, add_slot(vm, 2, 0, PAGE, PAGE, user));
+	FAILS(EINVAL, add_slot(vm, 2, 0x80, 16 * PAGE, PAGE, user));
+	FAILS(EINVAL, add_slot(vm, 2, 0, 16 * PAGE + 1, PAGE, user));
+	FAILS(EINVAL, add_slot(vm, 2, 0, 16 * PAGE, PAGE, user + 1));
+	FAILS(EINVAL, add_slot(vm, 100000, 0, 16 * PAGE, PAGE, user));
+	FAILS(EINVAL, add_slot(vm, 2, 0, UINT64_MAX - PAGE + 1, 2 * PAGE, user));
+	WORKS(ioctl(vm, KVM_GET_DIRTY_LOG, &dirty));
+	dirty.dirty_bitmap = (void *)0xffff888000000000;
+	FAILS(EFAULT, ioctl(vm, KVM_GET_DIRTY_LOG, &dirty));
+	WORKS(add_slot(vm, 1, 0, 2 * PAGE, 0, user));
+	/* The memory goes before the slot does. */
+	munmap(ram, 4 * PAGE);
+	WORKS(add_slot(vm, 0, 0, 0, 0, user));
+	close(vm);
+	close(system);
+}
+
+static void test_chips(void)
+{
+	int system = open(node_path, O_RDWR | O_CLOEXEC), vm = ioctl(system, KVM_CREATE_VM, 0);
+	struct kvm_pit_config pit = {0};
+	struct kvm_irq_level level = {.irq = 4, .level = 1};
+	struct kvm_irqfd irqfd = {.gsi = 4};
+	struct kvm_ioeventfd io = {.addr = PORT, .len = 1, .flags = KVM_IOEVENTFD_FLAG_PIO};
+	int event = eventfd(0, EFD_NONBLOCK);
+
+	FAILS(ENXIO, ioctl(vm, KVM_CREATE_PIT2, &pit));
+	FAILS(ENXIO, ioctl(vm, KVM_IRQ_LINE, &level));
+	WORKS(ioctl(vm, KVM_CREATE_IRQCHIP, 0));
+	FAILS(EEXIST, ioctl(vm, KVM_CREATE_IRQCHIP, 0));
+	WORKS(ioctl(vm, KVM_CREATE_PIT2, &pit));
+	WORKS(ioctl(vm, KVM_IRQ_LINE, &level));
+
+	irqfd.fd = (uint32_t)system;
+	FAILS(EBADF, ioctl(vm, KVM_IRQFD, &irqfd));
+	irqfd.fd = 1000000;
+	FAILS(EBADF, ioctl(vm, KVM_IRQFD, &irqfd));
+	irqfd.fd = (uint32_t)event;
+	eventfd_write(event, 1); /* what was signalled before comes too */
+	WORKS(ioctl(vm, KVM_IRQFD, &irqfd));
+	HOLDS(eventfd_read(event, &(eventfd_t){0}) < 0);
+	eventfd_write(event, 1);
+	HOLDS(eventfd_read(event, &(eventfd_t){0}) < 0); /* it is consumed */
+	irqfd.gsi = 5;
+	FAILS(EBUSY, ioctl(vm, KVM_IRQFD, &irqfd));
+	irqfd.gsi = 4;
+	irqfd.flags = KVM_IRQFD_FLAG_DEASSIGN;
+	WORKS(ioctl(vm, KVM_IRQFD, &irqfd));
+	eventfd_write(event, 1);
+	HOLDS(eventfd_read(event, &(eventfd_t){0}) == 0);
+
+	/* An irqfd whose end signals itself: a circle that must not go round. */
+	irqfd.flags = KVM_IRQFD_FLAG_RESAMPLE;
+	irqfd.resamplefd = (uint32_t)event;
+	WORKS(ioctl(vm, KVM_IRQFD, &irqfd));
+	for (unsigned i = 0; i < 100; i++)
+		eventfd_write(event, 1);
+
+	io.fd = event;
+	WORKS(ioctl(vm, KVM_IOEVENTFD, &io));
+	FAILS(EEXIST, ioctl(vm, KVM_IOEVENTFD, &io));
+	/* All of it is left to the end of the VM, the event's descriptor closed before. */
+	close(event);
+	close(vm);
+	close(system);
+}
+
+static void test_vcpus(void)
+{
+	int system = open(node_path, O_RDWR | O_CLOEXEC), vm = ioctl(system, KVM_CREATE_VM, 0);
+	int vcpu = ioctl(vm, KVM_CREATE_VCPU, 3);
+	struct kvm_regs regs;
+
+	WORKS(vcpu);
+	FAILS(EEXIST, ioctl(vm, KVM_CREATE_VCPU, 3));
+	FAILS(EINVAL, ioctl(vm, KVM_CREATE_VCPU, 255));
+	FAILS(EINVAL, ioctl(vm, KVM_CREATE_VCPU, -1L));
+	FAILS(EINVAL, ioctl(vm, KVM_CREATE_IRQCHIP, 0));
+	FAILS(EINVAL, ioctl(vcpu, KVM_RUN, 1));
+	FAILS(EFAULT, ioctl(vcpu, KVM_GET_REGS, NULL));
+	FAILS(EFAULT, ioctl(vcpu, KVM_GET_REGS, 0xffffffff81000000));
+	WORKS(ioctl(vcpu, KVM_GET_REGS, &regs));
+	close(vcpu);
+	/* It is its VM's until that ends. */
+	FAILS(EEXIST, ioctl(vm, KVM_CREATE_VCPU, 3));
+	close(vm);
+	close(system);
+}
+
+static void test_many_vcpus(void)
+{
+	int system = open(node_path, O_RDWR | O_CLOEXEC), vm = ioctl(system, KVM_CREATE_VM, 0);
+	int vcpus[64];
+
+	for (int i = 0; i < 64; i++)
+		WORKS(vcpus[i] = ioctl(vm, KVM_CREATE_VCPU, i));
+	FAILS(EINVAL, ioctl(vm, KVM_CREATE_VCPU, 64));
+	for (int i = 0; i < 64; i++)
+		close(vcpus[i]);
+	close(vm);
+	close(system);
+}
+
+/* Whatever order they are closed in. */
+static void test_order(void)
+{
+	struct machine m;
+	struct kvm_regs regs;
+
+	WORKS(machine_begin(&m, true, code_port, sizeof(code_port)));
+	close(m.system);
+	close(m.vm);
+	WORKS(ioctl(m.vcpu, KVM_GET_REGS, &regs));
+	close(m.vcpu);
+	m.run->immediate_exit = 1; /* the mapping holds it */
+	HOLDS(m.run->immediate_exit == 1);
+	m.system = m.vm = m.vcpu = -1;
+	machine_end(&m);
+}
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int number)
+{
+	(void)number;
+	siglongjmp(bus_error, 1);
+}
+
+static void test_mapping(void)
+{
+	struct machine m;
+	volatile uint8_t *beyond;
+	volatile bool caught = false;
+	void *mapped;
+
+	WORKS(machine_begin(&m, false, code_port, sizeof(code_port)));
+	mapped = mmap(NULL, m.run_size + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, m.vcpu, 0);
+	HOLDS(mapped != MAP_FAILED);
+	beyond = mapped;
+	HOLDS(beyond[m.run_size - 1] == 0);
+	m.run->request_interrupt_window = 1;
+	HOLDS(((volatile struct kvm_run *)beyond)->request_interrupt_window == 1);
+	signal(SIGBUS, on_bus_error);
+	if (sigsetjmp(bus_error, 1) == 0)
+		(void)beyond[m.run_size];
+	else
+		caught = true;
+	signal(SIGBUS, SIG_DFL);
+	HOLDS(caught);
+	munmap(mapped, m.run_size + PAGE);
+	machine_end(&m);
+}
+
+/* A VM takes commands from its own process alone. */
+static void test_other_process(void)
+{
+	struct machine m;
+	struct kvm_regs regs;
+	int status = -1;
+	pid_t child;
+
+	WORKS(machine_begin(&m, false, code_port, sizeof(code_port)));
+	child = fork();
+	if (child == 0) {
+		bool refused = ioctl(m.vcpu, KVM_GET_REGS, &regs) < 0 && errno == EIO;
+
+		refused &= ioctl(m.vcpu, KVM_RUN, 0) < 0 && errno == EIO;
+		refused &= ioctl(m.vm, KVM_CREATE_VCPU, 9) < 0 && errno == EIO;
+		refused &=
+			add_slot(m.vm, 3, 0, 1 << 30, PAGE, (uintptr_t)m.ram) < 0 && errno == EIO;
+		refused &= ioctl(m.system, KVM_GET_API_VERSION, 0) == KVM_API_VERSION;
+		_exit(refused ? 0 : 1);
+	}
+	waitpid(child, &status, 0);
+	HOLDS(status == 0);
+	WORKS(ioctl(m.vcpu, KVM_GET_REGS, &regs));
+	machine_end(&m);
+}
+
+/* --- What needs a guest ----------------------------------------------------------------------- */
+
+static void test_exits(void)
+{
+	struct machine m;
+
+	WORKS(machine_begin(&m, false, code_port, sizeof(code_port)));
+	WORKS(ioctl(m.vcpu, KVM_RUN, 0));
+	HOLDS(m.run->exit_reason == KVM_EXIT_IO);
+	HOLDS(m.run->io.port == PORT && m.run->io.direction == KVM_EXIT_IO_OUT);
+	HOLDS(((uint8_t *)m.run)[m.run->io.data_offset] == 0x5a);
+	m.run->immediate_exit = 1;
+	FAILS(EINTR, ioctl(m.vcpu, KVM_RUN, 0));
+	m.run->immediate_exit = 0;
+	WORKS(ioctl(m.vcpu, KVM_RUN, 0));
+	HOLDS(m.run->exit_reason == KVM_EXIT_HLT);
+	machine_end(&m);
+}
+
+static void test_ioeventfd(void)
+{
+	struct kvm_ioeventfd io = {.addr = PORT, .len = 1, .flags = KVM_IOEVENTFD_FLAG_PIO};
+	struct machine m;
+	eventfd_t count = 0;
+
+	WORKS(machine_begin(&m, false, code_port, sizeof(code_port)));
+	io.fd = eventfd(0, EFD_NONBLOCK);
+	WORKS(ioctl(m.vm, KVM_IOEVENTFD, &io));
+	WORKS(ioctl(m.vcpu, KVM_RUN, 0));
+	HOLDS(m.run->exit_reason == KVM_EXIT_HLT);
+	WORKS(eventfd_read(io.fd, &count));
+	HOLDS(count == 1);
+	close(io.fd);
+	machine_end(&m);
+}
+
+/* A halted vCPU waits inside; a signal ends that, and so does one for a guest that only counts. */
+static void test_signals(void)
+{
+	struct machine m;
+	struct runner r;
+
+	WORKS(machine_begin(&m, true, code_port, sizeof(code_port)));
+	WORKS(ioctl(m.vcpu, KVM_RUN, 0));
+	runner_begin(&r, &m);
+	sleep_ms(100);
+	runner_end(&r);
+	HOLDS(r.result < 0 && r.error == EINTR);
+	HOLDS(m.run->exit_reason == KVM_EXIT_INTR);
+	machine_end(&m);
+
+	WORKS(machine_begin(&m, false, code_count, sizeof(code_count)));
+	runner_begin(&r, &m);
+	HOLDS(counts(&m));
+	runner_end(&r);
+	HOLDS(r.result < 0 && r.error == EINTR);
+	machine_end(&m);
+}
+
+/* The guest follows what happens to the caller's memory. */
+static void test_memory_changes(void)
+{
+	struct machine m;
+	struct runner r;
+	uint32_t before;
+
+	WORKS(machine_begin(&m, false, code_count, sizeof(code_count)));
+	runner_begin(&r, &m);
+	HOLDS(counts(&m));
+	for (unsigned i = 0; i < 50; i++) {
+		/* A fresh page, of zeros, takes the old one's place. */
+		madvise(m.ram + COUNTER, PAGE, MADV_DONTNEED);
+		HOLDS(counts(&m));
+	}
+	for (unsigned i = 0; i < 20; i++) {
+		/* The child's copy is as it was; the parent's, and the guest's, goes on. */
+		pid_t child = fork();
+
+		if (child == 0) {
+			before = *counter_of(&m);
+			sleep_ms(5);
+			_exit(before != *counter_of(&m));
+		}
+		int status = -1;
+
+		HOLDS(counts(&m));
+		waitpid(child, &status, 0);
+		HOLDS(status == 0);
+	}
+	/* Nothing of the guest's writes arrives where it may not write. */
+	mprotect(m.ram + COUNTER, PAGE, PROT_READ);
+	before = *counter_of(&m);
+	sleep_ms(50);
+	HOLDS(before == *counter_of(&m));
+	mprotect(m.ram + COUNTER, PAGE, PROT_READ | PROT_WRITE);
+	runner_end(&r);
+	machine_end(&m);
+}
+
+/* The memory goes away under a guest that runs in it: the guest ends, the host doesn't. */
+static void test_memory_gone(void)
+{
+	struct machine m;
+	struct runner r;
+
+	WORKS(machine_begin(&m, false, code_count, sizeof(code_count)));
+	runner_begin(&r, &m);
+	HOLDS(counts(&m));
+	munmap(m.ram, RAM_SIZE);
+	pthread_join(r.thread, NULL);
+	HOLDS(r.result < 0 || m.run->exit_reason != KVM_EXIT_INTR);
+	m.ram = mmap(m.ram, RAM_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	machine_end(&m);
+}
+
+/* A slot goes away and comes back while the guest counts in it. */
+static void test_slot_changes(void)
+{
+	struct machine m;
+	struct runner r;
+
+	WORKS(machine_begin(&m, false, code_count, sizeof(code_count)));
+	runner_begin(&r, &m);
+	HOLDS(counts(&m));
+	for (unsigned i = 0; i < 20; i++) {
+		WORKS(add_slot(m.vm, 0, i & 1 ? 0 : KVM_MEM_LOG_DIRTY_PAGES, 0, RAM_SIZE,
+			       (uintptr_t)m.ram));
+		HOLDS(counts(&m));
+	}
+	runner_end(&r);
+	machine_end(&m);
+}
+
+static void test_migration(void)
+{
+	struct machine m;
+	struct runner r;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	WORKS(machine_begin(&m, false, code_count, sizeof(code_count)));
+	runner_begin(&r, &m);
+	for (unsigned i = 0; i < 40; i++) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(i % cpus, &set);
+		pthread_setaffinity_np(r.thread, sizeof(set), &set);
+		HOLDS(counts(&m));
+	}
+	runner_end(&r);
+	machine_end(&m);
+}
+
+/* The guest's vector registers and the caller's are not each other's. */
+static void test_vector_registers(void)
+{
+	struct machine m;
+	uint64_t value = 0x0123456789abcdef, after = 0;
+
+	WORKS(machine_begin(&m, false, code_port, sizeof(code_port)));
+	__asm__ volatile("movq %0, %%xmm7" : : "r"(value) : "xmm7");
+	/* The bare call: what is between must not use them. */
+	__asm__ volatile("syscall"
+			 : "=a"(after)
+			 : "a"(16L /* ioctl */), "D"((long)m.vcpu), "S"((long)KVM_RUN), "d"(0L)
+			 : "rcx", "r11", "memory");
+	HOLDS(after == 0);
+	__asm__ volatile("movq %%xmm7, %0" : "=r"(after));
+	HOLDS(after == value);
+	machine_end(&m);
+}
+
+/* --- Much and random -------------------------------------------------------------------------- */
+
+static int churn(unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct machine m;
+
+		if (machine_begin(&m, i & 1, code_port, sizeof(code_port)) < 0 ||
+		    ioctl(m.vcpu, KVM_RUN, 0) < 0) {
+			printf("not ok cycle %u: %s\n", i, strerror(errno));
+			return 1;
+		}
+		machine_end(&m);
+	}
+	printf("ok %u cycles\n", count);
+	return 0;
+}
+
+static uint64_t random_state;
+
+static uint64_t random_next(void)
+{
+	/* xorshift64*, by its published constants */
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return random_state * 0x2545f4914f6cdd1d;
+}
+
+static uint64_t random_argument(uint8_t *buffer, size_t size)
+{
+	static const uint64_t addresses[] = {0,
+					     1,
+					     PAGE,
+					     0x7ffffffff000,
+					     0x800000000000,
+					     0xffff888000000000,
+					     0xffffffff81000000,
+					     UINT64_MAX};
+
+	switch (random_next() % 8) {
+	case 0:
+		return random_next();
+	case 1:
+		return random_next() % 16;
+	case 2:
+		return addresses[random_next() % (sizeof(addresses) / sizeof(addresses[0]))];
+	case 3:
+		return (uintptr_t)buffer + size - random_next() % 64; /* into what isn't mapped */
+	default:
+		for (size_t i = 0; i < 512; i++)
+			buffer[i] = random_next() & 1 ? (uint8_t)random_next() : 0;
+		return (uintptr_t)buffer;
+	}
+}
+
+/* Commands that exist, mostly; to any of the descriptors. */
+static uint32_t random_command(void)
+{
+	static const uint32_t commands[] = {
+		KVM_GET_API_VERSION,
+		KVM_CHECK_EXTENSION,
+		KVM_GET_SUPPORTED_CPUID,
+		KVM_GET_MSR_INDEX_LIST,
+		KVM_GET_MSRS,
+		KVM_SET_MSRS,
+		KVM_SET_USER_MEMORY_REGION,
+		KVM_GET_DIRTY_LOG,
+		KVM_CLEAR_DIRTY_LOG,
+		KVM_ENABLE_CAP,
+		KVM_CREATE_IRQCHIP,
+		KVM_GET_IRQCHIP,
+		KVM_SET_IRQCHIP,
+		KVM_CREATE_PIT2,
+		KVM_GET_PIT2,
+		KVM_SET_PIT2,
+		KVM_IRQ_LINE,
+		KVM_IRQ_LINE_STATUS,
+		KVM_SIGNAL_MSI,
+		KVM_SET_GSI_ROUTING,
+		KVM_IRQFD,
+		KVM_IOEVENTFD,
+		KVM_GET_CLOCK,
+		KVM_SET_CLOCK,
+		KVM_SET_TSC_KHZ,
+		KVM_GET_TSC_KHZ,
+		KVM_SET_BOOT_CPU_ID,
+		KVM_SET_TSS_ADDR,
+		KVM_SET_IDENTITY_MAP_ADDR,
+		KVM_CREATE_VCPU,
+		KVM_RUN,
+		KVM_GET_REGS,
+		KVM_SET_REGS,
+		KVM_GET_SREGS,
+		KVM_SET_SREGS,
+		KVM_GET_FPU,
+		KVM_SET_FPU,
+		KVM_GET_XSAVE,
+		KVM_SET_XSAVE,
+		KVM_GET_XCRS,
+		KVM_SET_XCRS,
+		KVM_GET_DEBUGREGS,
+		KVM_SET_DEBUGREGS,
+		KVM_SET_CPUID2,
+		KVM_GET_CPUID2,
+		KVM_GET_LAPIC,
+		KVM_SET_LAPIC,
+		KVM_GET_VCPU_EVENTS,
+		KVM_SET_VCPU_EVENTS,
+		KVM_GET_MP_STATE,
+		KVM_SET_MP_STATE,
+		KVM_INTERRUPT,
+		KVM_NMI,
+		KVM_TRANSLATE,
+		KVM_SET_GUEST_DEBUG,
+		KVM_X86_SETUP_MCE,
+		KVM_KVMCLOCK_CTRL,
+		KVM_RUN,
+		KVM_RUN,
+		KVM_RUN,
+	};
+
+	if (random_next() % 16 == 0)
+		return (uint32_t)random_next();
+	return commands[random_next() % (sizeof(commands) / sizeof(commands[0]))];
+}
+
+/* Interrupts whatever waits, so that a guest that only halts doesn't end it. */
+static void *fuzz_interrupt(void *arg)
+{
+	struct runner *r = arg;
+
+	while (!atomic_load(&r->stop)) {
+		sleep_ms(2);
+		pthread_kill(r->thread, SIGUSR1);
+	}
+	return NULL;
+}
+
+static int fuzz(unsigned seconds, uint64_t seed)
+{
+	struct runner self = {.thread = pthread_self()};
+	size_t size = 64 << 10;
+	uint8_t *buffer =
+		mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	time_t end = time(NULL) + seconds;
+	unsigned long calls = 0, good = 0;
+	pthread_t interrupter;
+
+	mprotect(buffer + size, PAGE, PROT_NONE);
+	random_state = seed | 1;
+	pthread_create(&interrupter, NULL, fuzz_interrupt, &self);
+	while (time(NULL) < end) {
+		struct machine m;
+
+		if (machine_begin(&m, random_next() & 1, code_count, sizeof(code_count)) < 0) {
+			printf("not ok no machine: %s\n", strerror(errno));
+			return 1;
+		}
+		for (unsigned i = 0; i < 400; i++) {
+			int objects[] = {m.system, m.vm, m.vm, m.vcpu, m.vcpu, m.vcpu};
+			uint32_t command = random_command();
+			uint64_t arg = random_argument(buffer, size);
+			int got;
+
+			if (random_next() % 8 == 0)
+				((uint8_t *)m.run)[random_next() % m.run_size] =
+					(uint8_t)random_next();
+			if (command == KVM_RUN)
+				arg = 0;
+			got = ioctl(objects[random_next() % 6], command, arg);
+			calls++;
+			good += got >= 0;
+			if (command == KVM_CREATE_VCPU && got >= 0)
+				close(got);
+		}
+		machine_end(&m);
+	}
+	atomic_store(&self.stop, true);
+	pthread_join(interrupter, NULL);
+	printf("ok %lu commands, %lu of them served\n", calls, good);
+	return 0;
+}
+
+static int spin(void)
+{
+	struct machine m;
+	struct runner r;
+
+	if (machine_begin(&m, true, code_count, sizeof(code_count)) < 0)
+		return 1;
+	runner_begin(&r, &m);
+	if (!counts(&m))
+		return 1;
+	puts("running");
+	fflush(stdout);
+	for (;;) {
+		if (!counts(&m)) {
+			puts("stuck");
+			return 1;
+		}
+		sleep_ms(20);
+	}
+}
+
+static int refused(void)
+{
+	int system = open(node_path, O_RDWR | O_CLOEXEC);
+
+	return system >= 0 && ioctl(system, KVM_CREATE_VM, 0) < 0 && errno == EBUSY ? 0 : 1;
+}
+
+/* --- All -------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{"system", test_system},
+	{"slots", test_slots},
+	{"chips", test_chips},
+	{"vcpus", test_vcpus},
+	{"many-vcpus", test_many_vcpus},
+	{"order", test_order},
+	{"mapping", test_mapping},
+	{"other-process", test_other_process},
+	{"exits", test_exits},
+	{"ioeventfd", test_ioeventfd},
+	{"signals", test_signals},
+	{"memory-changes", test_memory_changes},
+	{"memory-gone", test_memory_gone},
+	{"slot-changes", test_slot_changes},
+	{"migration", test_migration},
+	{"vector-registers", test_vector_registers},
+};
+
+static int run_tests(const char *only)
+{
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		if (only && strcmp(only, tests[i].name) != 0)
+			continue;
+		test_ok = true;
+		tests[i].run();
+		printf("%s %s\n", test_ok ? "ok" : "not ok", tests[i].name);
+		fflush(stdout);
+		*(test_ok ? &passed : &failed) += 1;
+	}
+	printf("%u passed, %u failed\n", passed, failed);
+	return failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = {.sa_handler = on_signal}; /* system calls are not restarted */
+	const char *what = argc > 2 ? argv[2] : "";
+
+	sigaction(SIGUSR1, &action, NULL);
+	node_path = argc > 1 ? argv[1] : "";
+	if (strcmp(what, "test") == 0)
+		return run_tests(argc > 3 ? argv[3] : NULL);
+	if (strcmp(what, "churn") == 0 && argc == 4)
+		return churn((unsigned)atoi(argv[3]));
+	if (strcmp(what, "fuzz") == 0 && argc == 5)
+		return fuzz((unsigned)atoi(argv[3]), strtoull(argv[4], NULL, 0));
+	if (strcmp(what, "spin") == 0)
+		return spin();
+	if (strcmp(what, "refused") == 0)
+		return refused();
+	fprintf(stderr, "usage: node NODE test [NAME] | churn COUNT | fuzz SECONDS SEED | spin | "
+			"refused\n");
+	return 2;
+}
