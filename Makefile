@@ -62,7 +62,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(O)/dyad
+all: $(O)/dyad $(HYPERVISOR_SVM)
 
 # The process host calls the core, and the core its host.
 GROUP = -Wl,--start-group $^ -Wl,--end-group
@@ -121,6 +121,11 @@ $(O)/obj/%.o: %.c Makefile VERSION | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	@$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/hypervisor/%.o: hypervisor/%.S $(wildcard hypervisor/x86/svm/layout.h) Makefile
+	@mkdir -p $(@D)
+	@echo "  as    $<"
+	@$(CC) -I. -Iinclude -c -o $@ $<
 
 # Unit tests: those in tests/unit see the monitor on a fake operating system and the core on a fake
 # host (tests/support), those in tests/unit/hosted the process host and the command.

@@ -379,6 +379,8 @@ int64_t hypervisor_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t arg
 		return -ENOTTY;
 	host_mutex_lock(&vcpu->mutex);
 	result = check_needs(vcpu->vm, command->needs, vcpu->lapic != NULL);
+	if (number != KVM_RUN)
+		vcpu_sync_state(vcpu);
 	if (!result)
 		result = dispatch(command, &target, arg);
 	host_mutex_unlock(&vcpu->mutex);

@@ -72,3 +72,10 @@ void run_hypercall(struct vcpu *vcpu)
 	}
 	vcpu->state.gpr[CPU_RAX] = (uint64_t)result & mask;
 }
+
+bool run_hypercall_is_atomic(const struct vcpu *vcpu)
+{
+	uint32_t number = (uint32_t)vcpu->state.gpr[CPU_RAX];
+
+	return number != KVM_HC_CLOCK_PAIRING && number != KVM_HC_SCHED_YIELD;
+}

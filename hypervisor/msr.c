@@ -39,7 +39,7 @@ static uint64_t *place(struct vcpu *vcpu, const struct msr *msr, uint32_t index)
 	return (uint64_t *)(void *)((uint8_t *)vcpu + msr->offset) + (index - msr->first);
 }
 
-static bool is_lapic(uint32_t index)
+bool msr_is_lapic(uint32_t index)
 {
 	return index == MSR_TSC_DEADLINE || (index >= MSR_X2APIC_FIRST && index <= MSR_X2APIC_LAST);
 }
@@ -48,7 +48,7 @@ bool msr_read(struct vcpu *vcpu, uint32_t index, bool by_guest, uint64_t *value)
 {
 	const struct msr *msr;
 
-	if (is_lapic(index))
+	if (msr_is_lapic(index))
 		return vcpu->lapic && lapic_msr_read(vcpu->lapic, index, value);
 	msr = find(index);
 	if (!msr)
@@ -63,7 +63,7 @@ bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool by_guest)
 {
 	const struct msr *msr;
 
-	if (is_lapic(index))
+	if (msr_is_lapic(index))
 		return vcpu->lapic && lapic_msr_write(vcpu->lapic, index, value);
 	msr = find(index);
 	if (!msr || (by_guest && (msr->flags & MSR_READ_ONLY)))

@@ -18,6 +18,9 @@ void msr_reset(struct vcpu *vcpu);
 bool msr_read(struct vcpu *vcpu, uint32_t index, bool by_guest, uint64_t *value);
 bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool by_guest);
 
+/* Whether it is one of the local APIC's: x2APIC's and IA32_TSC_DEADLINE. */
+bool msr_is_lapic(uint32_t index);
+
 /* KVM_GET_MSRS and KVM_SET_MSRS on a vCPU: how many were read or set, or -errno; user is a struct
  * kvm_msrs. [own] */
 int64_t msr_get_list(struct vcpu *vcpu, uint64_t user);

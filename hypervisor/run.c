@@ -30,6 +30,7 @@ void run_start_up(struct vcpu *vcpu, uint8_t vector)
 {
 	struct cpu_segment *cs = &vcpu->state.segment[CPU_CS];
 
+	vcpu_sync_state(vcpu);
 	vcpu->sipi_vector = vector;
 	cs->selector = (uint16_t)(vector << 8);
 	cs->base = (uint64_t)vector << 12;

@@ -29,7 +29,24 @@ void run_start_up(struct vcpu *vcpu, uint8_t vector);
 enum run_step { RUN_GO_ON, RUN_LEAVE };
 enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit);
 
+/*
+ * The same for exits that need neither the caller nor anything that sleeps: between exit and entry,
+ * on hosts in kernel mode.  Atomic.
+ */
+enum run_fast {
+	RUN_FAST_NO,    /* not one of those: nothing was done; run() returns the exit */
+	RUN_FAST_AGAIN, /* done: on into the guest */
+	RUN_FAST_LEAVE, /* done: run() returns, without an exit, for the core to look at what came
+			 */
+};
+enum run_fast run_handle_fast(struct vcpu *vcpu, const struct exit *exit);
+
+/* The instruction at RIP, of length bytes, is done: RIP, shadows, RF, and #DB by TF. [own] */
+void run_finish(struct vcpu *vcpu, uint8_t length);
+
 /* KVM_HC_*: the guest's VMCALL or VMMCALL; its result is in RAX. */
 void run_hypercall(struct vcpu *vcpu);
+/* Whether the one that is asked for neither sleeps nor reaches guest memory. */
+bool run_hypercall_is_atomic(const struct vcpu *vcpu);
 
 #endif

@@ -25,8 +25,7 @@ static enum run_step leave_debug(struct vcpu *vcpu, uint32_t vector, uint64_t ri
 	return RUN_LEAVE;
 }
 
-/* The instruction that exited is done: what every instruction does at its end. */
-static enum run_step finish(struct vcpu *vcpu, uint8_t length)
+void run_finish(struct vcpu *vcpu, uint8_t length)
 {
 	struct cpu_state *state = &vcpu->state;
 	bool trace = state->rflags & RFLAGS_TF;
@@ -36,13 +35,21 @@ static enum run_step finish(struct vcpu *vcpu, uint8_t length)
 		state->rip = (uint32_t)state->rip;
 	state->rflags &= ~RFLAGS_RF;
 	state->sti_shadow = state->mov_ss_shadow = false;
-	if (vcpu->debug_step)
-		return leave_debug(vcpu, CPU_VECTOR_DB, state->segment[CPU_CS].base + state->rip,
-				   DR6_ONES | DR6_BS, state->dr7);
-	if (trace) {
+	if (trace && !vcpu->debug_step) {
 		state->dr6 |= DR6_BS;
 		vcpu_raise(vcpu, CPU_VECTOR_DB, false, 0);
 	}
+}
+
+/* The instruction that exited is done: what every instruction does at its end. */
+static enum run_step finish(struct vcpu *vcpu, uint8_t length)
+{
+	const struct cpu_state *state = &vcpu->state;
+
+	run_finish(vcpu, length);
+	if (vcpu->debug_step)
+		return leave_debug(vcpu, CPU_VECTOR_DB, state->segment[CPU_CS].base + state->rip,
+				   DR6_ONES | DR6_BS, state->dr7);
 	return RUN_GO_ON;
 }
 
@@ -245,4 +252,80 @@ enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit)
 		return leave_failed(vcpu, exit);
 	}
 	return RUN_GO_ON;
+}
+
+/* --- Exits that need nothing but the vCPU ----------------------------------------------------- */
+
+/* What an interrupt controller was asked for may have an interrupt come: the core looks. */
+static enum run_fast after_chips(const struct vcpu *vcpu)
+{
+	return vcpu->lapic && lapic_has_work(vcpu->lapic) ? RUN_FAST_LEAVE : RUN_FAST_AGAIN;
+}
+
+static enum run_fast fast_access(struct vcpu *vcpu, const struct exit_access *access)
+{
+	uint64_t data = access->write ? access->data & size_mask(access->size) : 0;
+	bool done = false;
+
+	if (access->space != EXIT_SPACE_PORT)
+		return RUN_FAST_NO;
+	if (vcpu->vm->irqchip)
+		done = irqchip_port(vcpu, (uint16_t)access->address, access->size, access->write,
+				    &data);
+	if (!done)
+		done = ioevent_access(vcpu->vm, access);
+	if (!done)
+		return RUN_FAST_NO;
+	vcpu->vm->backend->complete_access(vcpu, access->write ? 0 : data);
+	return after_chips(vcpu);
+}
+
+static enum run_fast fast_msr(struct vcpu *vcpu, const struct exit *exit)
+{
+	uint32_t index = (uint32_t)vcpu->state.gpr[CPU_RCX];
+
+	/* What a write to others does may need memory, and backends know of it. */
+	if (exit->kind == EXIT_MSR_WRITE && !msr_is_lapic(index))
+		return RUN_FAST_NO;
+	if (vcpu->lapic && lapic_has_flag(vcpu->lapic))
+		return RUN_FAST_NO;
+	if (exit->kind == EXIT_MSR_WRITE)
+		handle_msr_write(vcpu, exit->length);
+	else
+		handle_msr_read(vcpu, exit->length);
+	return after_chips(vcpu);
+}
+
+static enum run_fast fast(struct vcpu *vcpu, const struct exit *exit)
+{
+	switch (exit->kind) {
+	case EXIT_ACCESS:
+		return fast_access(vcpu, &exit->access);
+	case EXIT_CPUID:
+		handle_cpuid(vcpu, exit->length);
+		return RUN_FAST_AGAIN;
+	case EXIT_MSR_READ:
+	case EXIT_MSR_WRITE:
+		return fast_msr(vcpu, exit);
+	case EXIT_HYPERCALL:
+		if (!run_hypercall_is_atomic(vcpu))
+			return RUN_FAST_NO;
+		run_hypercall(vcpu);
+		finish(vcpu, exit->length);
+		return after_chips(vcpu);
+	default:
+		return RUN_FAST_NO;
+	}
+}
+
+enum run_fast run_handle_fast(struct vcpu *vcpu, const struct exit *exit)
+{
+	enum run_fast result;
+
+	if (vcpu->debug_step)
+		return RUN_FAST_NO;
+	result = fast(vcpu, exit);
+	if (result == RUN_FAST_AGAIN && vcpu->exception.kind != CPU_EVENT_NONE)
+		return RUN_FAST_LEAVE;
+	return result;
 }

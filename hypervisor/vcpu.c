@@ -61,11 +61,18 @@ static void reset_only(struct vcpu *vcpu)
 	store_le32(state->xsave + CPU_XSAVE_MXCSR, RESET_MXCSR);
 }
 
+void vcpu_sync_state(struct vcpu *vcpu)
+{
+	if (vcpu->vm->backend->sync_state)
+		vcpu->vm->backend->sync_state(vcpu);
+}
+
 void vcpu_reset(struct vcpu *vcpu, bool init)
 {
 	struct cpu_state *state = &vcpu->state;
 	const struct kvm_cpuid_entry2 *signature = cpuid_find(vcpu, 1, 0);
 
+	vcpu_sync_state(vcpu);
 	if (!init)
 		reset_only(vcpu);
 	memset(state->gpr, 0, sizeof(state->gpr));

@@ -107,6 +107,9 @@ void vcpu_kick(struct vcpu *vcpu);
 void vcpu_enter_guest(struct vcpu *vcpu);
 void vcpu_leave_guest(struct vcpu *vcpu);
 
+/* Makes vcpu->state whole: before segments and the like are looked at or changed. [own] */
+void vcpu_sync_state(struct vcpu *vcpu);
+
 /* RESET, or INIT (which keeps what a CPU keeps, APM2 section 14.1.3); not the local APIC's. [own]
  */
 void vcpu_reset(struct vcpu *vcpu, bool init);

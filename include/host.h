@@ -115,9 +115,9 @@ void host_wake(struct host_waiter *waiter); /* atomic */
 struct host_run {
 	void (*interrupted)(struct host_run *run);
 	/*
-	 * Hosts in kernel mode call these, unless they are NULL, when the thread loses a CPU and when
-	 * it gets one again: atomic, on that CPU, between begin and end.  The core sets them before
-	 * host_run_begin().
+	 * Hosts in kernel mode call these, unless they are NULL, when the thread loses a CPU and
+	 * when it gets one again: atomic, on that CPU, between begin and end.  The core sets them
+	 * before host_run_begin().
 	 */
 	void (*scheduled_out)(struct host_run *run);
 	void (*scheduled_in)(struct host_run *run);

@@ -93,6 +93,9 @@ bool lapic_set_tpr(struct lapic *lapic, uint64_t cr8);                  /* false
 /* x2APIC's MSRs 0x800 to 0x8ff, and IA32_TSC_DEADLINE; false: #GP. */
 bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *lapic, uint32_t msr, uint64_t value);
+/* Whether the guest may end its interrupt by its flag in memory, so that all that depends on that
+ * reads guest memory; without, MSRs don't. */
+bool lapic_has_flag(const struct lapic *lapic);
 /* The TSC offset of the vCPU has changed. */
 void lapic_tsc_changed(struct lapic *lapic);
 /* Where the guest's pv EOI flag stands (KVM_MSR 0x4b564d04), or 0. */

@@ -36,6 +36,11 @@ void lapic_set_pv_eoi(struct lapic *lapic, uint64_t gpa)
 	lapic->pv_eoi_gpa = gpa;
 }
 
+bool lapic_has_flag(const struct lapic *lapic)
+{
+	return lapic->pv_eoi_set;
+}
+
 void lapic_pv_eoi_sync(struct lapic *lapic, bool take_back)
 {
 	uint8_t flag;

@@ -83,7 +83,8 @@ struct backend {
 	void (*vcpu_destroy)(struct vcpu *vcpu);
 
 	/*
-	 * Runs the guest until an exit.  vcpu->state is current before and after.  If
+	 * Runs the guest until an exit.  vcpu->state is current before and after, but for what
+	 * sync_state() brings.  If
 	 * vcpu->inject.kind is not NONE it is delivered first (and the field set to NONE; if its
 	 * delivery exits on its way, it is left as it was and tried again).  Returns at once with
 	 * EXIT_NONE when vcpu->kicked is set, but for an instruction whose accesses have been
@@ -98,8 +99,15 @@ struct backend {
 	/* The data of the read that EXIT_ACCESS asked for, or that its write is done. */
 	void (*complete_access)(struct vcpu *vcpu, uint64_t data);
 
+	/*
+	 * Makes all of vcpu->state current: a backend may leave segments but the mode of CS, GDTR,
+	 * IDTR and the MSRs of system calls where they are after run(), until somebody wants to see
+	 * or change them.  NULL: they always are.  Not while the vCPU runs.
+	 */
+	void (*sync_state)(struct vcpu *vcpu);
+
 	/* The core has changed vcpu->state other than by finishing an instruction (SET_SREGS, INIT,
-	 * ...): what was cached of it is void.  Not while the vCPU runs. */
+	 * ...), after sync_state(): what was cached of it is void.  Not while the vCPU runs. */
 	void (*state_changed)(struct vcpu *vcpu);
 
 	/*

@@ -67,19 +67,23 @@ static inline void write_xcr0(uint64_t value)
 			 : "memory");
 }
 
+struct vector_area {
+	uint8_t bytes[4096];
+};
+
 /* The area's header must be one that the CPU takes: #GP otherwise. */
 static inline void load_vector_state(const void *area, uint64_t components)
 {
 	__asm__ volatile("xrstor64 %0"
 			 :
-			 : "m"(*(const uint8_t(*)[4096])area), "a"((uint32_t)components),
+			 : "m"(*(const struct vector_area *)area), "a"((uint32_t)components),
 			   "d"((uint32_t)(components >> 32)));
 }
 
 static inline void save_vector_state(void *area, uint64_t components)
 {
 	__asm__ volatile("xsave64 %0"
-			 : "+m"(*(uint8_t(*)[4096])area)
+			 : "+m"(*(struct vector_area *)area)
 			 : "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
 }
 

@@ -36,8 +36,8 @@ struct stage2 {
 	struct vm *vm;                      /* [const] */
 	unsigned levels;                    /* [const] 4 or 5 */
 	/*
-	 * [const] Makes every vCPU leave the guest that entered it before generation was raised, and
-	 * waits, without sleeping, until they have.
+	 * [const] Makes every vCPU leave the guest that entered it before generation was raised,
+	 * and waits, without sleeping, until they have.
 	 */
 	void (*flush)(struct vm *vm);
 	uint64_t *root;         /* [const] */
@@ -71,8 +71,8 @@ void stage2_spare_free(struct stage2_spare *spare);
 
 /*
  * Maps the page at gpa for an access.  0: it is mapped, or another fault will tell; -ENOENT: it is
- * a device's (no slot is there, or one that can't be written); -EFAULT: the caller has nothing there;
- * -EINTR, -ENOMEM.  By a vCPU's thread inside run(), task context.
+ * a device's (no slot is there, or one that can't be written); -EFAULT: the caller has nothing
+ * there; -EINTR, -ENOMEM.  By a vCPU's thread inside run(), task context.
  */
 int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, bool write);
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * emulate_internal.h - what the files of the emulator share: operands, and the operations.
+ */
+#ifndef DYAD_HYPERVISOR_X86_EMULATE_INTERNAL_H
+#define DYAD_HYPERVISOR_X86_EMULATE_INTERNAL_H
+
+#include "hypervisor/vcpu.h"
+#include "hypervisor/x86/emulate.h"
+#include "lib/bits.h"
+
+struct emulation {
+	struct emulate *e;
+	struct vcpu *vcpu;
+	struct exit *exit;
+	const struct decode_insn *insn;
+};
+
+/* All give EMULATE_DONE, or what ends the call; size is 1, 2, 4 or 8 bytes. */
+enum emulate_result emulation_read(struct emulation *m, unsigned segment, uint64_t offset,
+				   unsigned size, uint64_t *value);
+enum emulate_result emulation_write(struct emulation *m, unsigned segment, uint64_t offset,
+				    unsigned size, uint64_t value);
+enum emulate_result emulation_port(struct emulation *m, unsigned size, bool write, uint64_t *value);
+
+enum emulate_result emulation_get(struct emulation *m, const struct decode_operand *operand,
+				  uint64_t *value);
+enum emulate_result emulation_put(struct emulation *m, const struct decode_operand *operand,
+				  uint64_t value);
+
+/* Registers as operands of 1 to 8 bytes: 4 clear the upper half. */
+void emulation_set_register(struct vcpu *vcpu, unsigned reg, unsigned size, uint64_t value);
+
+/* RFLAGS with the arithmetic ones as a - b leaves them. */
+uint64_t emulation_compare(uint64_t rflags, uint64_t a, uint64_t b, unsigned size);
+
+/* emulate_integer.c: one that isn't a string's. */
+enum emulate_result emulation_integer(struct emulation *m);
+
+/* emulate_string.c: DONE: it ends; *goes_on: it has not done all of its count. */
+enum emulate_result emulation_string(struct emulation *m, bool *goes_on);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpus.c - SVM on each physical CPU: turned on while there is a VM.
+ */
+#include "hw/msr.h"
+#include "hypervisor/x86/privileged.h"
+#include "hypervisor/x86/svm/svm.h"
+
+/* Guards users, and the array while it is made. */
+static struct host_mutex mutex;
+static unsigned users;
+static struct svm_cpu *cpus; /* of cpu_count; [const] while there are users */
+static unsigned cpu_count;
+
+void svm_cpus_init(void)
+{
+	host_mutex_init(&mutex);
+}
+
+struct svm_cpu *svm_cpu_at(unsigned cpu)
+{
+	return &cpus[cpu];
+}
+
+/* On the CPU itself. */
+static int enable(unsigned number)
+{
+	struct svm_cpu *cpu = &cpus[number];
+	uint64_t efer = read_msr(MSR_EFER);
+
+	if (efer & EFER_SVME) {
+		host_log(HOST_LOG_ERROR,
+			 "svm: another hypervisor uses AMD SVM on this machine: end its guests, or "
+			 "unload it (modprobe -r kvm_amd)");
+		return -EBUSY;
+	}
+	write_msr(MSR_EFER, efer | EFER_SVME);
+	write_msr(MSR_VM_HSAVE_PA, cpu->save_physical);
+	cpu->host_tsc_aux = svm_features.rdtscp ? read_msr(MSR_TSC_AUX) : 0;
+	/* The TLB may hold entries of guests from before: the first one here flushes all. */
+	cpu->next_asid = svm_features.asids;
+	cpu->last_vm = 0;
+	cpu->enabled = true;
+	return 0;
+}
+
+static void disable(unsigned number)
+{
+	struct svm_cpu *cpu = &cpus[number];
+
+	if (!cpu->enabled)
+		return;
+	cpu->enabled = false;
+	write_msr(MSR_VM_HSAVE_PA, 0);
+	write_msr(MSR_EFER, read_msr(MSR_EFER) & ~EFER_SVME);
+}
+
+static void free_cpus(void)
+{
+	for (unsigned i = 0; cpus && i < cpu_count; i++) {
+		if (cpus[i].save)
+			host_pages_free(cpus[i].save, 0);
+		if (cpus[i].host)
+			host_pages_free(cpus[i].host, 0);
+	}
+	host_free(cpus);
+	cpus = NULL;
+}
+
+static int make_cpus(void)
+{
+	cpu_count = host_cpu_limit();
+	cpus = host_alloc(cpu_count * sizeof(*cpus));
+	if (!cpus)
+		return -ENOMEM;
+	for (unsigned i = 0; i < cpu_count; i++) {
+		cpus[i].asid_generation = 1;
+		cpus[i].save = host_pages_alloc(0, &cpus[i].save_physical);
+		cpus[i].host = host_pages_alloc(0, &cpus[i].host_physical);
+		if (!cpus[i].save || !cpus[i].host)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int start(void)
+{
+	int err = make_cpus();
+
+	if (!err)
+		err = svm_maps_create();
+	if (!err)
+		err = host_cpus_enable(enable, disable);
+	if (err < 0) {
+		svm_maps_destroy();
+		free_cpus();
+	}
+	return err;
+}
+
+int svm_cpus_get(void)
+{
+	int err = 0;
+
+	host_mutex_lock(&mutex);
+	if (!users)
+		err = start();
+	if (!err)
+		users++;
+	host_mutex_unlock(&mutex);
+	return err;
+}
+
+void svm_cpus_put(void)
+{
+	host_mutex_lock(&mutex);
+	if (!--users) {
+		host_cpus_disable();
+		svm_maps_destroy();
+		free_cpus();
+	}
+	host_mutex_unlock(&mutex);
+}

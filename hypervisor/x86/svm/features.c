@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * features.c - whether this machine's CPUs can run guests by SVM, what they have, and which
+ * mitigations a hypervisor owes on them.
+ */
+#include "hw/cpuid.h"
+#include "hw/msr.h"
+#include "hypervisor/x86/privileged.h"
+#include "hypervisor/x86/svm/layout.h"
+#include "hypervisor/x86/svm/svm.h"
+
+enum { EAX, EBX, ECX, EDX };
+
+#define LEAF_7_ECX_OSPKE (1u << 4)              /* the host has turned protection keys on */
+#define LEAF_80000008_EBX_IBPB (1u << 12)       /* APM3 appendix E.4.7 */
+#define LEAF_80000021_EAX_VERW_CLEARS (1u << 5) /* AMD's guidance on transient scheduler attacks   \
+						 */
+#define LEAF_80000021_EAX_ERAPS (1u << 24)      /* the CPU clears its return stack by itself */
+
+struct svm_features svm_features;
+
+static int refuse(const char *text)
+{
+	host_log(HOST_LOG_INFO, text);
+	return -EOPNOTSUPP;
+}
+
+static bool has_leaf(uint32_t leaf)
+{
+	uint32_t r[4];
+
+	host_cpuid(leaf & UINT32_C(0x80000000), 0, r);
+	return r[EAX] >= leaf;
+}
+
+static void find_mitigations(void)
+{
+	uint32_t r[4] = {0};
+
+	svm_features.switch_flags = SVM_SWITCH_FILL_RETURNS;
+	host_cpuid(CPUID_LEAF_ADDRESS_SIZES, 0, r);
+	svm_features.ibpb = r[EBX] & LEAF_80000008_EBX_IBPB;
+	if (has_leaf(CPUID_LEAF_AMD_EXTENDED2)) {
+		host_cpuid(CPUID_LEAF_AMD_EXTENDED2, 0, r);
+		if (r[EAX] & LEAF_80000021_EAX_ERAPS)
+			svm_features.switch_flags &= ~(uint32_t)SVM_SWITCH_FILL_RETURNS;
+		if (r[EAX] & LEAF_80000021_EAX_VERW_CLEARS)
+			svm_features.switch_flags |= SVM_SWITCH_CLEAR_BUFFERS;
+	}
+	if (svm_features.ibpb)
+		host_log(HOST_LOG_INFO, "svm: branch predictions are dropped between guests");
+	if (svm_features.switch_flags & SVM_SWITCH_FILL_RETURNS)
+		host_log(HOST_LOG_INFO, "svm: the return stack is filled at each exit");
+	if (svm_features.switch_flags & SVM_SWITCH_CLEAR_BUFFERS)
+		host_log(HOST_LOG_INFO, "svm: the CPU's buffers are cleared at each entry");
+}
+
+int svm_features_probe(void)
+{
+	uint32_t r[4];
+
+	host_cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0, r);
+	if (!has_leaf(CPUID_LEAF_AMD_SVM) || !(r[ECX] & CPUID_80000001_ECX_SVM))
+		return refuse("svm: this CPU has no AMD SVM");
+	svm_features.rdtscp = r[EDX] & CPUID_80000001_EDX_RDTSCP;
+	if (read_msr(MSR_VM_CR) & VM_CR_SVME_DISABLE)
+		return refuse("svm: the firmware has turned AMD SVM off; turn it on in its setup");
+	host_cpuid(CPUID_LEAF_AMD_SVM, 0, r);
+	if (!(r[EDX] & SVM_FEATURE_NESTED_PAGING))
+		return refuse("svm: this CPU has no nested paging, which is needed");
+	if (r[EBX] < 2)
+		return refuse("svm: this CPU has no address space identifiers for guests");
+	svm_features.asids = r[EBX];
+	svm_features.next_rip = r[EDX] & SVM_FEATURE_NEXT_RIP;
+	svm_features.clean_bits = r[EDX] & SVM_FEATURE_CLEAN_BITS;
+	svm_features.flush_by_asid = r[EDX] & SVM_FEATURE_FLUSH_BY_ASID;
+	svm_features.decode_assists = r[EDX] & SVM_FEATURE_DECODE_ASSISTS;
+	svm_features.pause_filter = r[EDX] & SVM_FEATURE_PAUSE_FILTER;
+	if (!(read_cr4() & CR4_OSXSAVE))
+		return refuse("svm: the host does not use XSAVE, which is needed");
+	svm_features.vector_components = read_xcr0() & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+	host_cpuid(CPUID_LEAF_STRUCTURED, 0, r);
+	svm_features.pkru = r[ECX] & LEAF_7_ECX_OSPKE;
+	find_mitigations();
+	return 0;
+}
+
+/* What the guest has of the host's CPU is what the host itself uses, where it is switched here. */
+void svm_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
+{
+	if (leaf == CPUID_LEAF_FEATURES && !(svm_features.vector_components & XCR0_AVX))
+		registers[ECX] &= ~(CPUID_1_ECX_AVX | CPUID_1_ECX_FMA | CPUID_1_ECX_F16C);
+	if (leaf == CPUID_LEAF_STRUCTURED && !subleaf) {
+		if (!svm_features.pkru)
+			registers[ECX] &= ~CPUID_7_ECX_PKU;
+		if (!(svm_features.vector_components & XCR0_AVX)) {
+			registers[EBX] &= ~CPUID_7_EBX_AVX2;
+			registers[ECX] &= ~(CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ);
+		}
+	}
+	/* MOV to CR8 by a LOCK prefix is emulated nowhere. */
+	if (leaf == CPUID_LEAF_EXTENDED_FEATURES)
+		registers[ECX] &= ~CPUID_80000001_ECX_CR8_LEGACY;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inject.c - events into the guest, and exits when it can take what waits.  APM2 sections 15.20 and
+ * 15.21.
+ *
+ * While an NMI is masked IRET exits: the mask ends with that instruction, so what comes after it is
+ * where the next NMI can be taken.  If one waits TF makes the CPU exit there.
+ */
+#include "hypervisor/x86/svm/svm.h"
+
+#define V_INTR_PRIORITY_MAX 0xf
+
+static bool is_software_exception(const struct cpu_event *event)
+{
+	return event->vector == CPU_VECTOR_BP || event->vector == CPU_VECTOR_OF;
+}
+
+static uint64_t encode(const struct cpu_event *event)
+{
+	static const uint8_t types[] = {
+		[CPU_EVENT_INTERRUPT] = SVM_EVENT_INTR,
+		[CPU_EVENT_NMI] = SVM_EVENT_NMI,
+		[CPU_EVENT_EXCEPTION] = SVM_EVENT_EXCEPTION,
+		[CPU_EVENT_SOFTWARE] = SVM_EVENT_SOFTWARE,
+	};
+	uint64_t value = SVM_EVENT_VALID | event->vector |
+			 (uint64_t)types[event->kind] << SVM_EVENT_TYPE_SHIFT;
+
+	if (event->has_error)
+		value |= SVM_EVENT_HAS_ERROR | (uint64_t)event->error << SVM_EVENT_ERROR_SHIFT;
+	return value;
+}
+
+static void deliver(struct svm_vcpu *c)
+{
+	struct vcpu *vcpu = &c->vcpu;
+	struct cpu_event *event = &vcpu->inject;
+
+	if (event->kind == CPU_EVENT_NMI)
+		vcpu->state.nmi_masked = true;
+	if (event->kind == CPU_EVENT_EXCEPTION && event->vector == CPU_VECTOR_PF)
+		vcpu->state.cr2 = vcpu->exception_address;
+	c->vmcb->control.event_injection = encode(event);
+	event->kind = CPU_EVENT_NONE;
+}
+
+static void set_window(struct svm_vcpu *c, bool want)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+
+	if (want == c->window)
+		return;
+	c->window = want;
+	if (want) {
+		control->intercept_misc1 |= SVM_INTERCEPT_VINTR;
+		control->virtual_interrupt |=
+			SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_PRIORITY(V_INTR_PRIORITY_MAX);
+	} else {
+		control->intercept_misc1 &= ~SVM_INTERCEPT_VINTR;
+		control->virtual_interrupt &=
+			~(SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_PRIORITY(V_INTR_PRIORITY_MAX));
+	}
+	c->clean &= ~(SVM_CLEAN_INTERCEPTS | SVM_CLEAN_VIRTUAL_INTERRUPT);
+}
+
+static void set_iret_intercept(struct svm_vcpu *c, bool want)
+{
+	uint32_t *intercepts = &c->vmcb->control.intercept_misc1;
+
+	if (want == ((*intercepts & SVM_INTERCEPT_IRET) != 0))
+		return;
+	*intercepts ^= SVM_INTERCEPT_IRET;
+	c->clean &= ~SVM_CLEAN_INTERCEPTS;
+}
+
+void svm_inject(struct svm_vcpu *c)
+{
+	struct vcpu *vcpu = &c->vcpu;
+	bool event = vcpu->inject.kind != CPU_EVENT_NONE;
+
+	c->vmcb->control.event_injection = 0;
+	if (event)
+		deliver(c);
+	set_window(c, vcpu->want_window);
+	set_iret_intercept(c, vcpu->state.nmi_masked && !c->nmi_leaving);
+	c->nmi_stepping = false;
+	if (!vcpu->want_nmi_window)
+		return;
+	if (event)
+		host_kick_cpu(c->cpu); /* exits when the event is delivered, before its handler */
+	else if (!vcpu->state.nmi_masked || c->nmi_leaving)
+		c->nmi_stepping = true;
+}
+
+void svm_iret(struct svm_vcpu *c)
+{
+	c->nmi_leaving = true;
+	c->nmi_iret_rip = c->vcpu.state.rip;
+}
+
+static void end_nmi(struct svm_vcpu *c)
+{
+	if (!c->nmi_leaving || c->vcpu.state.rip == c->nmi_iret_rip)
+		return;
+	c->nmi_leaving = false;
+	c->vcpu.state.nmi_masked = false;
+}
+
+void svm_take_back(struct svm_vcpu *c)
+{
+	struct vcpu *vcpu = &c->vcpu;
+	uint64_t info = c->vmcb->control.exit_interrupt;
+	struct cpu_event event = {.vector = info & SVM_EVENT_VECTOR};
+
+	if (c->nmi_leaving)
+		end_nmi(c);
+	if (!(info & SVM_EVENT_VALID))
+		return;
+	switch (info >> SVM_EVENT_TYPE_SHIFT & SVM_EVENT_TYPE_MASK) {
+	case SVM_EVENT_INTR:
+		event.kind = CPU_EVENT_INTERRUPT;
+		break;
+	case SVM_EVENT_NMI:
+		event.kind = CPU_EVENT_NMI;
+		vcpu->state.nmi_masked = false;
+		break;
+	case SVM_EVENT_EXCEPTION:
+		/* An instruction's, with RIP still at it, comes again by itself. */
+		if (is_software_exception(&event))
+			return;
+		event.kind = CPU_EVENT_EXCEPTION;
+		event.has_error = info & SVM_EVENT_HAS_ERROR;
+		event.error = event.has_error ? (uint32_t)(info >> SVM_EVENT_ERROR_SHIFT) : 0;
+		if (event.vector == CPU_VECTOR_PF)
+			vcpu->exception_address = vcpu->state.cr2;
+		break;
+	default:
+		return; /* INT n: as above */
+	}
+	vcpu->inject = event;
+}

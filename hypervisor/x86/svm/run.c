@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.c - the loops.  The inner one goes between the guest and exits that need nothing of the host:
+ * preemption is off, the guest's vector state is in the registers.  The outer one, which may sleep,
+ * maps memory and emulates instructions.
+ *
+ * Interrupts.  The guest runs with the host's interrupts on, each of which exits; GIF is clear from
+ * before the last look at what there is to do until the guest is entered, so that who changes that
+ * and sends an interrupt is not missed.  They are taken when GIF is set again after the exit.
+ */
+#include "hw/msr.h"
+#include "hypervisor/x86/privileged.h"
+#include "hypervisor/x86/svm/svm.h"
+
+#define MSR_PRED_CMD 0x49u
+#define PRED_CMD_IBPB UINT64_C(1)
+
+static inline void clear_gif(void)
+{
+	__asm__ volatile("clgi" : : : "memory");
+}
+
+static inline void set_gif(void)
+{
+	__asm__ volatile("stgi" : : : "memory");
+}
+
+/* --- The CPU ---------------------------------------------------------------------------------- */
+
+/* An ASID that no other vCPU has had on this CPU since its TLB was last flushed. */
+static void take_asid(struct svm_vcpu *c, struct svm_cpu *cpu)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+
+	if (cpu->next_asid >= svm_features.asids) {
+		cpu->next_asid = 1;
+		cpu->asid_generation++;
+		control->tlb_control = SVM_TLB_FLUSH_ALL;
+	}
+	control->asid = cpu->next_asid++;
+	c->asid_generation = cpu->asid_generation;
+	c->clean &= ~SVM_CLEAN_ASID;
+}
+
+/* With GIF clear: who raises the generation after this look waits for the guest's exit. */
+static void check_tlb(struct svm_vcpu *c, struct svm_cpu *cpu)
+{
+	const struct stage2 *s = &svm_vm_of(c->vcpu.vm)->stage2;
+	uint64_t generation = __atomic_load_n(&s->generation, __ATOMIC_SEQ_CST);
+
+	if (c->asid_generation != cpu->asid_generation) {
+		take_asid(c, cpu);
+	} else if (c->flushed != generation) {
+		if (svm_features.flush_by_asid)
+			c->vmcb->control.tlb_control = SVM_TLB_FLUSH_ASID;
+		else
+			take_asid(c, cpu);
+	}
+	c->flushed = generation;
+}
+
+static inline void save_host(uint64_t host_physical)
+{
+	__asm__ volatile("vmsave %%rax" : : "a"(host_physical) : "memory");
+}
+
+static struct svm_cpu *load_cpu(struct svm_vcpu *c)
+{
+	unsigned number = host_cpu();
+	struct svm_cpu *cpu = svm_cpu_at(number);
+	uint64_t id = svm_vm_of(c->vcpu.vm)->id;
+
+	if (!cpu->enabled)
+		return NULL;
+	if (c->cpu != number) {
+		c->cpu = number;
+		c->clean = 0;
+		c->asid_generation = 0;
+	}
+	if (cpu->last_vm != id && svm_features.ibpb)
+		write_msr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	cpu->last_vm = id;
+	save_host(cpu->host_physical);
+	if (svm_features.rdtscp && c->vcpu.state.tsc_aux != cpu->host_tsc_aux)
+		write_msr(MSR_TSC_AUX, c->vcpu.state.tsc_aux);
+	svm_vector_load(c);
+	svm_debug_load(c);
+	return cpu;
+}
+
+static void put_cpu(struct svm_vcpu *c, struct svm_cpu *cpu)
+{
+	svm_debug_put(c);
+	svm_vector_put(c);
+	if (svm_features.rdtscp && c->vcpu.state.tsc_aux != cpu->host_tsc_aux)
+		write_msr(MSR_TSC_AUX, cpu->host_tsc_aux);
+}
+
+/* --- The inner loop --------------------------------------------------------------------------- */
+
+/* Once into the guest; false: there is something to do before. */
+static bool enter(struct svm_vcpu *c, struct svm_cpu *cpu)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+
+	/* Before the looks at kicked and at the generation: whoever sets those looks at this. */
+	__atomic_store_n(&c->inside, c->cpu + 1, __ATOMIC_SEQ_CST);
+	clear_gif();
+	if (__atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST) || host_irq_pending_or_resched()) {
+		__atomic_store_n(&c->inside, 0, __ATOMIC_RELEASE);
+		set_gif();
+		return false;
+	}
+	svm_inject(c);
+	svm_vmcb_enter(c);
+	svm_debug_enter(c);
+	check_tlb(c, cpu);
+	control->clean = svm_features.clean_bits ? c->clean : 0;
+	svm_switch(c->vcpu.state.gpr, c->vmcb_physical, cpu->host_physical,
+		   svm_features.switch_flags);
+	control->tlb_control = SVM_TLB_KEEP;
+	/* After all that the guest did with what it had in its TLB. */
+	__atomic_store_n(&c->entries, c->entries + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->inside, 0, __ATOMIC_RELEASE);
+	set_gif();
+	svm_vmcb_leave(c);
+	svm_debug_leave(c);
+	svm_take_back(c);
+	return true;
+}
+
+static enum svm_next run_inside(struct svm_vcpu *c, struct exit *exit)
+{
+	enum svm_next next = SVM_AGAIN;
+	struct svm_cpu *cpu;
+
+	host_preempt_off();
+	cpu = load_cpu(c);
+	if (!cpu) {
+		host_preempt_on();
+		exit->kind = EXIT_FAILED;
+		exit->failure.reason = 0;
+		exit->failure.text = "AMD SVM is off on this CPU";
+		return SVM_CORE;
+	}
+	while (next == SVM_AGAIN)
+		next = enter(c, cpu) ? svm_exit_inside(c, exit) : SVM_CORE;
+	put_cpu(c, cpu);
+	host_preempt_on();
+	return next;
+}
+
+/* --- The outer loop --------------------------------------------------------------------------- */
+
+/* An NMI that the core holds back could be taken where the vCPU is now. */
+static bool is_nmi_window(const struct svm_vcpu *c)
+{
+	const struct vcpu *vcpu = &c->vcpu;
+
+	return vcpu->want_nmi_window && vcpu->inject.kind == CPU_EVENT_NONE &&
+	       !vcpu->state.nmi_masked && !vcpu->state.sti_shadow && !vcpu->state.mov_ss_shadow;
+}
+
+static void run(struct svm_vcpu *c, struct exit *exit)
+{
+	if (svm_debug_step_done(c, exit))
+		return;
+	if (c->access == SVM_ACCESS_EMULATION && svm_go_on_emulating(c, exit))
+		return;
+	while (!__atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST)) {
+		if (is_nmi_window(c)) {
+			exit->kind = EXIT_NMI_WINDOW;
+			return;
+		}
+		switch (run_inside(c, exit)) {
+		case SVM_OUTSIDE:
+			if (svm_exit_outside(c, exit))
+				return;
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+void svm_run(struct vcpu *vcpu, struct exit *exit)
+{
+	struct svm_vcpu *c = svm_of(vcpu);
+
+	exit->kind = EXIT_NONE;
+	c->length_epoch++;
+	run(c, exit);
+	if (vcpu->debug_step)
+		svm_sync_state(vcpu); /* the core says where the next instruction is */
+}
+
+/* --- From other CPUs -------------------------------------------------------------------------- */
+
+void svm_kick(struct vcpu *vcpu)
+{
+	uint32_t inside = __atomic_load_n(&svm_of(vcpu)->inside, __ATOMIC_SEQ_CST);
+
+	if (inside)
+		host_kick_cpu(inside - 1);
+}
+
+void svm_flush(struct vm *vm)
+{
+	uint32_t count = __atomic_load_n(&vm->vcpu_count, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct svm_vcpu *c = svm_of(vm->vcpus[i]);
+		uint32_t entries = __atomic_load_n(&c->entries, __ATOMIC_SEQ_CST);
+		uint32_t inside = __atomic_load_n(&c->inside, __ATOMIC_SEQ_CST);
+
+		if (!inside)
+			continue;
+		host_kick_cpu(inside - 1);
+		while (__atomic_load_n(&c->inside, __ATOMIC_ACQUIRE) == inside &&
+		       __atomic_load_n(&c->entries, __ATOMIC_ACQUIRE) == entries)
+			__builtin_ia32_pause();
+	}
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * svm.h - the backend for AMD's SVM with nested paging: what its files share.
+ *
+ *     features.c   whether the CPU can; what it has; which mitigations it needs
+ *     cpus.c       each CPU: SVM turned on, its ASIDs
+ *     maps.c       which MSRs and ports exit
+ *     vmcb.c       the state of a vCPU from and to its VMCB
+ *     inject.c     events into the guest, and windows for them
+ *     run.c        the loops, the entry; switch.S
+ *     exits.c      what an exit is
+ *     vector.c     FPU and vector state, PKRU
+ *     debug.c      debug registers, the debugger's steps and breakpoints
+ *     backend.c    the table; lives
+ *
+ * Fields are tagged as in vcpu.h.
+ */
+#ifndef DYAD_HYPERVISOR_X86_SVM_SVM_H
+#define DYAD_HYPERVISOR_X86_SVM_SVM_H
+
+#include <linux/errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host.h"
+#include "hw/svm.h"
+#include "hw/x86.h"
+#include "hypervisor/memory.h"
+#include "hypervisor/vm.h"
+#include "hypervisor/x86/backend.h"
+#include "hypervisor/x86/emulate.h"
+#include "hypervisor/x86/stage2.h"
+#include "lib/bits.h"
+#include "lib/bytes.h"
+
+/* --- The machine ------------------------------------------------------------------------------ */
+
+struct svm_features {
+	uint32_t asids; /* how many there are; 0 is the host's */
+	bool next_rip, clean_bits, flush_by_asid, decode_assists, pause_filter;
+	bool rdtscp, pkru, ibpb;
+	uint32_t switch_flags;      /* SVM_SWITCH_*: the mitigations at each entry and exit */
+	uint64_t vector_components; /* of XCR0, that guests may have; PKRU apart */
+};
+extern struct svm_features svm_features; /* written by probe() alone */
+
+int svm_features_probe(void); /* 0, or -errno and a line in the log */
+void svm_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
+
+/* A physical CPU.  Used by its own CPU, with preemption off. */
+struct svm_cpu {
+	struct vmcb *save; /* where VMRUN puts the host's state (VM_HSAVE_PA) */
+	uint64_t save_physical;
+	struct vmcb *host; /* where VMSAVE puts it */
+	uint64_t host_physical;
+	bool enabled;
+	uint32_t next_asid;
+	uint64_t asid_generation; /* of the ASIDs given out; never 0 */
+	uint64_t last_vm;         /* svm_vm.id of the guest that ran last */
+	uint64_t host_tsc_aux;
+};
+
+/* Turns SVM on, on all CPUs, for the first VM, and off after the last.  -EBUSY: another hypervisor
+ * has it. */
+int svm_cpus_get(void);
+void svm_cpus_put(void);
+void svm_cpus_init(void);
+struct svm_cpu *svm_cpu_at(unsigned cpu);
+
+/* The maps that all VMs share: physical addresses. */
+struct svm_maps {
+	void *io, *msr;
+	uint64_t io_physical, msr_physical;
+};
+extern struct svm_maps svm_maps;
+int svm_maps_create(void);
+void svm_maps_destroy(void);
+
+/* --- VMs and vCPUs ---------------------------------------------------------------------------- */
+
+struct svm_vm {
+	struct vm vm; /* first */
+	struct stage2 stage2;
+	uint64_t id; /* [const] no two VMs have the same */
+};
+
+static inline struct svm_vm *svm_vm_of(struct vm *vm)
+{
+	return (struct svm_vm *)vm;
+}
+
+/* Lengths of instructions that exited, where the CPU doesn't tell them: by RIP. */
+#define SVM_LENGTHS 16
+struct svm_length {
+	uint64_t rip, cr3;
+	uint32_t exit_code, epoch;
+	uint8_t length;
+};
+
+struct svm_vcpu {
+	struct vcpu vcpu; /* first */
+	struct vmcb *vmcb;
+	uint64_t vmcb_physical; /* [const] */
+
+	/*
+	 * [own] Which of vmcb and vcpu.state is right: the general registers, RIP, RFLAGS, the
+	 * shadow, control registers, EFER, CR2, DR6, DR7, the CPL and what CS says of the mode are
+	 * taken over at each exit; the rest by sync_state().  After load the VMCB is made anew of
+	 * the state before the next entry.
+	 */
+	bool stale; /* the rest of the state is only in the VMCB */
+	bool load;
+
+	/* [own] Where it ran last, and under what. */
+	unsigned cpu;
+	uint64_t asid_generation;
+	uint64_t flushed; /* stage2.generation at the last flush of its TLB entries */
+	uint32_t clean;   /* what of the VMCB has not been written since it last ran */
+
+	/* [any] 0, or 1 + the CPU in whose inner loop it is: from before kicked and the generation
+	 * are looked at until the guest has exited. */
+	uint32_t inside;
+	uint32_t entries; /* [any] counts up at each exit of the guest */
+
+	/* [own] Events. */
+	bool window;           /* V_IRQ is set, to exit when interrupts are possible */
+	bool nmi_leaving;      /* the guest's IRET of an NMI is under way ... */
+	uint64_t nmi_iret_rip; /* ... where it stands */
+	bool nmi_stepping;     /* TF is to be set, to exit where an NMI can be taken */
+	bool stepping;         /* TF is ours, or the debugger's ... */
+	bool stepping_tf;      /* ... but the guest has it set, too */
+
+	/* [own] Debug registers. */
+	bool debug_live; /* the guest has its own registers for now, and accesses don't exit */
+	uint64_t host_dr[4], host_dr7;
+
+	/* [own] Vector state. */
+	uint64_t host_xcr0;
+	uint32_t host_pkru;
+
+	/* [own] An access that the core works on. */
+	enum { SVM_ACCESS_NONE, SVM_ACCESS_PORT, SVM_ACCESS_EMULATION } access;
+	uint8_t port_size;
+	bool port_write;
+	uint64_t next_rip;
+	bool step_done; /* the debugger waits for an instruction that has ended */
+	struct emulate emulate;
+
+	struct svm_length lengths[SVM_LENGTHS]; /* [own] */
+	uint32_t length_epoch;
+
+	struct stage2_spare spare; /* [own] */
+};
+
+static inline struct svm_vcpu *svm_of(struct vcpu *vcpu)
+{
+	return (struct svm_vcpu *)vcpu;
+}
+
+/* What is next after an exit. */
+enum svm_next {
+	SVM_AGAIN,   /* into the guest, from the inner loop */
+	SVM_OUTSIDE, /* the inner loop is left; svm_exit_outside() */
+	SVM_CORE,    /* what is in exit is for the core */
+};
+
+/* --- vmcb.c */
+
+/* What doesn't change in a vCPU's life. */
+void svm_vmcb_init(struct svm_vcpu *c);
+void svm_vmcb_enter(struct svm_vcpu *c); /* before each entry */
+void svm_vmcb_leave(struct svm_vcpu *c); /* after each exit */
+void svm_sync_state(struct vcpu *vcpu);
+/* The state is going to be changed by the core, other than its hot part. */
+void svm_state_changes(struct svm_vcpu *c);
+
+/* --- inject.c */
+
+void svm_inject(struct svm_vcpu *c);    /* before each entry: vcpu.inject and the windows */
+void svm_take_back(struct svm_vcpu *c); /* after each exit: what was not delivered */
+void svm_iret(struct svm_vcpu *c);      /* the exit of the IRET of an NMI */
+
+/* --- debug.c */
+
+void svm_debug_load(struct svm_vcpu *c); /* with preemption off: around the inner loop */
+void svm_debug_put(struct svm_vcpu *c);
+void svm_debug_enter(struct svm_vcpu *c); /* after svm_vmcb_enter() */
+void svm_debug_leave(struct svm_vcpu *c);
+void svm_debug_take(struct svm_vcpu *c); /* the guest has its own registers from now on */
+/* #DB or #BP has exited. */
+enum svm_next svm_debug_exception(struct svm_vcpu *c, unsigned vector, struct exit *exit);
+/* Whether the debugger waits for the end of the instruction that was finished here. */
+bool svm_debug_step_done(struct svm_vcpu *c, struct exit *exit);
+
+/* --- vector.c */
+
+void svm_vector_load(struct svm_vcpu *c); /* with preemption off: around the inner loop */
+void svm_vector_put(struct svm_vcpu *c);
+
+/* --- exits.c */
+
+/* In the inner loop, with preemption off. */
+enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit);
+/* In task context; true: exit is for the core; false: on into the guest. */
+bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit);
+/* Goes on with an instruction that is emulated; the same result. */
+bool svm_go_on_emulating(struct svm_vcpu *c, struct exit *exit);
+void svm_complete_access(struct vcpu *vcpu, uint64_t data);
+
+/* --- run.c */
+
+void svm_run(struct vcpu *vcpu, struct exit *exit);
+void svm_kick(struct vcpu *vcpu);
+/* stage2.flush */
+void svm_flush(struct vm *vm);
+
+/* switch.S */
+void svm_switch(uint64_t *gpr, uint64_t vmcb, uint64_t host_vmcb, uint32_t flags);
+
+#endif
