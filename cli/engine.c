@@ -3,8 +3,8 @@
  * engine.c - opens the first that unmodified guests can run on: Dyad's driver, Linux's KVM, the
  * core in this process.
  *
- * The driver comes before KVM: only one of them can own the hardware, and where the driver is
- * loaded it is the one.
+ * The driver comes before KVM: only one of them can have virtual machines at a time, and nobody
+ * loads the driver but to use it.
  */
 #include "cli/engine.h"
 
