@@ -30,7 +30,9 @@
 #include <unistd.h>
 
 #define PAGE 4096u
-#define RAM_SIZE (4u << 20)
+#define LARGE (2u << 20)
+#define RAM_SIZE (2 * LARGE)
+#define MAPPING_SIZE (RAM_SIZE + LARGE)
 #define CODE 0x1000u
 #define COUNTER 0x8000u /* where guests count: a page of its own */
 #define PORT 0x3f0u
@@ -38,6 +40,7 @@
 static const char *node_path;
 static unsigned passed, failed;
 static bool test_ok;
+static bool large_pages; /* machines' memory is of these */
 
 static void complain(const char *what, int line, long got)
 {
@@ -68,7 +71,7 @@ static void complain(const char *what, int line, long got)
 
 struct machine {
 	int system, vm, vcpu;
-	uint8_t *ram;
+	uint8_t *mapping, *ram; /* a mapping larger than RAM, in which that is aligned to 2 MiB */
 	struct kvm_run *run;
 	size_t run_size;
 };
@@ -77,6 +80,14 @@ struct machine {
 static const uint8_t code_port[] = {0xba, PORT & 0xff, PORT >> 8, 0xb0, 0x5a, 0xee, 0xf4};
 /* incl COUNTER; jmp back */
 static const uint8_t code_count[] = {0x66, 0xff, 0x06, COUNTER & 0xff, COUNTER >> 8, 0xeb, 0xf9};
+
+/* Adds 1 to the first word of each page of WALK, again and again:
+ *	mov $0x1000, %ax; 1: mov %ax, %ds; incl 0; add $0x100, %ax; cmp $0x9000, %ax; jb 1b; jmp 0
+*/
+static const uint8_t code_walk[] = {0xb8, 0x00, 0x10, 0x8e, 0xd8, 0x66, 0xff, 0x06, 0x00, 0x00,
+				    0x05, 0x00, 0x01, 0x3d, 0x00, 0x90, 0x72, 0xf1, 0xeb, 0xec};
+#define WALK 0x10000u
+#define WALK_PAGES 128u
 
 static int add_slot(int vm, unsigned id, unsigned flags, uint64_t gpa, uint64_t size, uint64_t user)
 {
@@ -93,10 +104,12 @@ static int machine_begin(struct machine *m, bool irqchip, const uint8_t *code, s
 	m->run = MAP_FAILED;
 	m->vm = m->vcpu = -1;
 	m->system = open(node_path, O_RDWR | O_CLOEXEC);
-	m->ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (m->system < 0 || m->ram == MAP_FAILED)
+	m->mapping = mmap(NULL, MAPPING_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (m->system < 0 || m->mapping == MAP_FAILED)
 		return -1;
+	m->ram = m->mapping + LARGE - (uintptr_t)m->mapping % LARGE;
+	madvise(m->ram, RAM_SIZE, large_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	m->vm = ioctl(m->system, KVM_CREATE_VM, 0);
 	if (m->vm < 0)
 		return -1;
@@ -129,7 +142,7 @@ static void machine_end(struct machine *m)
 		close(m->vm);
 	if (m->system >= 0)
 		close(m->system);
-	munmap(m->ram, RAM_SIZE);
+	munmap(m->mapping, MAPPING_SIZE);
 }
 
 static volatile uint32_t *counter_of(const struct machine *m)
@@ -520,10 +533,10 @@ static void test_memory_gone(void)
 	WORKS(machine_begin(&m, false, code_count, sizeof(code_count)));
 	runner_begin(&r, &m);
 	HOLDS(counts(&m));
-	munmap(m.ram, RAM_SIZE);
+	munmap(m.mapping, MAPPING_SIZE);
 	pthread_join(r.thread, NULL);
 	HOLDS(r.result < 0 || m.run->exit_reason != KVM_EXIT_INTR);
-	m.ram = mmap(m.ram, RAM_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	m.mapping = mmap(m.mapping, MAPPING_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	machine_end(&m);
 }
 
@@ -542,6 +555,143 @@ static void test_slot_changes(void)
 		HOLDS(counts(&m));
 	}
 	runner_end(&r);
+	machine_end(&m);
+}
+
+/* --- A guest that walks over pages ------------------------------------------------------------ */
+
+static volatile uint32_t *walk_counter(const struct machine *m, unsigned page)
+{
+	return (volatile uint32_t *)(m->ram + WALK + page * PAGE);
+}
+
+static bool walks(const struct machine *m)
+{
+	uint32_t before = *walk_counter(m, WALK_PAGES - 1);
+
+	for (unsigned i = 0; i < 20000; i++) {
+		if (*walk_counter(m, WALK_PAGES - 1) != before)
+			return true;
+		sleep_ms(1);
+	}
+	return false;
+}
+
+/* While it does not run: no page has lost or won a step. */
+static bool walked_evenly(const struct machine *m)
+{
+	uint32_t first = *walk_counter(m, 0), last = first;
+
+	for (unsigned i = 1; i < WALK_PAGES; i++) {
+		uint32_t count = *walk_counter(m, i);
+
+		if (count != last && (last != first || count != first - 1)) {
+			printf("# page %u counts %u, the one before %u, the first %u\n", i, count,
+			       last, first);
+			return false;
+		}
+		last = count;
+	}
+	return true;
+}
+
+/* What is written is in this log, or was after it was taken and is in the next. */
+static void test_dirty_log(void)
+{
+	static uint32_t before[WALK_PAGES];
+	uint64_t logs[2][RAM_SIZE / PAGE / 64];
+	struct machine m;
+	struct runner r;
+
+	WORKS(machine_begin(&m, false, code_walk, sizeof(code_walk)));
+	WORKS(add_slot(m.vm, 0, KVM_MEM_LOG_DIRTY_PAGES, 0, RAM_SIZE, (uintptr_t)m.ram));
+	runner_begin(&r, &m);
+	for (unsigned i = 0; i < 30; i++) {
+		struct kvm_dirty_log log = {.dirty_bitmap = logs[0]};
+		unsigned lost = 0;
+
+		for (unsigned j = 0; j < WALK_PAGES; j++)
+			before[j] = *walk_counter(&m, j);
+		HOLDS(i % 3 || walks(&m));
+		WORKS(ioctl(m.vm, KVM_GET_DIRTY_LOG, &log));
+		for (unsigned j = 0; j < WALK_PAGES; j++)
+			before[j] = before[j] != *walk_counter(&m, j);
+		log.dirty_bitmap = logs[1];
+		WORKS(ioctl(m.vm, KVM_GET_DIRTY_LOG, &log));
+		for (unsigned j = 0; j < WALK_PAGES; j++) {
+			unsigned page = WALK / PAGE + j;
+
+			lost += before[j] &&
+				!((logs[0][page / 64] | logs[1][page / 64]) >> page % 64 & 1);
+		}
+		HOLDS(lost == 0);
+	}
+	runner_end(&r);
+	HOLDS(walked_evenly(&m));
+	machine_end(&m);
+}
+
+static void test_large_pages(void)
+{
+	struct machine m;
+	struct runner r;
+
+	large_pages = true;
+	WORKS(machine_begin(&m, false, code_walk, sizeof(code_walk)));
+	runner_begin(&r, &m);
+	HOLDS(walks(&m));
+	for (unsigned i = 0; i < 10; i++) {
+		/* A part of the large page goes, so that it is split; then it may be joined again.
+		 */
+		madvise(m.ram + LARGE - PAGE, PAGE, MADV_DONTNEED);
+		HOLDS(walks(&m));
+		add_slot(m.vm, 0, i & 1 ? 0 : KVM_MEM_LOG_DIRTY_PAGES, 0, RAM_SIZE,
+			 (uintptr_t)m.ram);
+		HOLDS(walks(&m));
+		madvise(m.ram, LARGE, 25 /* MADV_COLLAPSE */);
+		HOLDS(walks(&m));
+	}
+	runner_end(&r);
+	HOLDS(walked_evenly(&m));
+	machine_end(&m);
+	large_pages = false;
+}
+
+static unsigned long swapped_kib(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long kib = 0;
+	char line[128];
+
+	while (status && fgets(line, sizeof(line), status))
+		sscanf(line, "VmSwap: %lu", &kib);
+	if (status)
+		fclose(status);
+	return kib;
+}
+
+/* Swapped out under the guest, which gets each page back as it was. */
+static void test_swap(void)
+{
+	unsigned long most = 0;
+	struct machine m;
+	struct runner r;
+
+	WORKS(machine_begin(&m, false, code_walk, sizeof(code_walk)));
+	runner_begin(&r, &m);
+	HOLDS(walks(&m));
+	for (unsigned i = 0; i < 30; i++) {
+		unsigned long now;
+
+		madvise(m.ram, RAM_SIZE, MADV_PAGEOUT);
+		now = swapped_kib();
+		most = now > most ? now : most;
+		HOLDS(walks(&m));
+	}
+	runner_end(&r);
+	madvise(m.ram, RAM_SIZE, MADV_PAGEOUT);
+	HOLDS(walked_evenly(&m));
+	printf("# up to %lu KiB were swapped out at once\n", most);
 	machine_end(&m);
 }
 
@@ -816,6 +966,9 @@ static const struct {
 	{"memory-changes", test_memory_changes},
 	{"memory-gone", test_memory_gone},
 	{"slot-changes", test_slot_changes},
+	{"dirty-log", test_dirty_log},
+	{"large-pages", test_large_pages},
+	{"swap", test_swap},
 	{"migration", test_migration},
 	{"vector-registers", test_vector_registers},
 };
