@@ -147,7 +147,7 @@ struct svm_vcpu {
 	struct emulate emulate;
 
 	struct svm_length lengths[SVM_LENGTHS]; /* [own] */
-	uint32_t length_epoch;
+	uint32_t length_epoch; /* counts run() */
 
 	struct stage2_spare spare; /* [own] */
 };
