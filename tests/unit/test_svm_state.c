@@ -102,6 +102,7 @@ static void round_trip(void **state)
 	/* What the VMCB holds, and no more, goes. */
 	memset(s->segment, 0xee, sizeof(s->segment));
 	s->tr.base = s->ldtr.base = s->gdtr.base = s->idtr.base = 0;
+	c->loaded_cr0 = 0;
 	s->cr0 = s->cr2 = s->cr3 = s->cr4 = s->efer = s->rip = s->rflags = 0;
 	s->gpr[CPU_RAX] = s->gpr[CPU_RSP] = 0;
 	s->star = s->lstar = s->cstar = s->sfmask = s->kernel_gs_base = 0;

@@ -110,6 +110,7 @@ struct svm_vcpu {
 	 */
 	bool stale; /* the rest of the state is only in the VMCB */
 	bool load;
+	uint64_t loaded_cr0; /* what of the VMCB's CR0 the state has */
 
 	/* [own] Where it ran last, and under what. */
 	unsigned cpu;
