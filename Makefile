@@ -130,7 +130,7 @@ $(O)/obj/hypervisor/%.o: hypervisor/%.S $(wildcard hypervisor/x86/svm/layout.h) 
 # Unit tests: those in tests/unit see the monitor on a fake operating system and the core on a fake
 # host (tests/support), those in tests/unit/hosted the process host and the command.
 units: $(UNITS) $(HOSTED_UNITS)
-$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(HYPERVISOR) $(SUPPORT) $(LIB)
+$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(HYPERVISOR) $(HYPERVISOR_SVM) $(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) -lcmocka
 $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)

@@ -365,8 +365,8 @@ int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, boo
 		if (writable)
 			memory_mark_dirty(slot, gpa);
 	}
-	host_page_put(&page, mapped && writable);
 	host_spin_unlock(&s->lock);
+	host_page_put(&page, mapped && writable);
 	finish_change(s, &c);
 	return 0;
 }

@@ -7,7 +7,7 @@
  * on host.h's part for hosts in kernel mode and on the VM's slots.
  *
  * Locking: stage2.lock (spin) guards all entries and lists; nothing is called with it but
- * host_memory_changed(), host_page_put() and memory_mark_dirty().  A table's page is freed only
+ * host_memory_changed() and memory_mark_dirty().  A table's page is freed only
  * after every vCPU has left the guest and flushes before it enters again.
  */
 #ifndef DYAD_HYPERVISOR_X86_STAGE2_H

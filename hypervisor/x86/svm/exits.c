@@ -10,9 +10,9 @@
 /* --- Lengths of instructions ------------------------------------------------------------------ */
 
 /*
- * Where the CPU doesn't tell an instruction's length it is decoded, and remembered while the vCPU
- * stays in the inner loop: the exit code says which instruction stands there, so all that could be
- * wrong is the number of its prefixes, were it replaced by the same with others.
+ * Where the CPU doesn't tell an instruction's length it is decoded, and remembered as long as each
+ * run(), or the one before, met it: the exit code says which instruction stands there, so all that
+ * could be wrong is the number of its prefixes, were it replaced by the same with others.
  */
 static struct svm_length *length_place(struct svm_vcpu *c)
 {
@@ -25,14 +25,15 @@ static struct svm_length *length_place(struct svm_vcpu *c)
 static uint8_t find_length(struct svm_vcpu *c)
 {
 	const struct cpu_state *s = &c->vcpu.state;
-	const struct svm_length *l;
+	struct svm_length *l;
 
 	if (svm_features.next_rip)
 		return (uint8_t)(c->vmcb->control.next_rip - s->rip);
 	l = length_place(c);
-	if (l->rip != s->rip || l->cr3 != s->cr3 || l->epoch != c->length_epoch ||
+	if (l->rip != s->rip || l->cr3 != s->cr3 || c->length_epoch - l->epoch > 1 ||
 	    l->exit_code != (uint32_t)c->vmcb->control.exit_code)
 		return 0;
+	l->epoch = c->length_epoch;
 	return l->length;
 }
 
@@ -49,7 +50,7 @@ static uint8_t decode_length(struct svm_vcpu *c)
 			.rip = c->vcpu.state.rip,
 			.cr3 = c->vcpu.state.cr3,
 			.exit_code = (uint32_t)c->vmcb->control.exit_code,
-			.epoch = c->length_epoch + 1, /* from the next entry on */
+			.epoch = c->length_epoch,
 			.length = (uint8_t)length,
 		};
 	return (uint8_t)length;

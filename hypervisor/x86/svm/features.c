@@ -17,6 +17,8 @@ enum { EAX, EBX, ECX, EDX };
 						 */
 #define LEAF_80000021_EAX_ERAPS (1u << 24)      /* the CPU clears its return stack by itself */
 
+#define PKRU_COMPONENT 9
+
 struct svm_features svm_features;
 
 static int refuse(const char *text)
@@ -81,6 +83,9 @@ int svm_features_probe(void)
 	svm_features.vector_components = read_xcr0() & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
 	host_cpuid(CPUID_LEAF_STRUCTURED, 0, r);
 	svm_features.pkru = r[ECX] & LEAF_7_ECX_OSPKE;
+	/* What the guest's own XSAVE does is the CPU's: it must be what its CPUID will say. */
+	host_cpuid(CPUID_LEAF_XSAVE, PKRU_COMPONENT, r);
+	svm_features.pkru &= r[EBX] == CPU_XSAVE_PKRU;
 	find_mitigations();
 	return 0;
 }

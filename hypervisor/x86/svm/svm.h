@@ -110,6 +110,7 @@ struct svm_vcpu {
 	 */
 	bool stale; /* the rest of the state is only in the VMCB */
 	bool load;
+	uint64_t loaded_cr0; /* what of the VMCB's CR0 the state has */
 
 	/* [own] Where it ran last, and under what. */
 	unsigned cpu;
@@ -147,7 +148,7 @@ struct svm_vcpu {
 	struct emulate emulate;
 
 	struct svm_length lengths[SVM_LENGTHS]; /* [own] */
-	uint32_t length_epoch;
+	uint32_t length_epoch; /* counts run() */
 
 	struct stage2_spare spare; /* [own] */
 };

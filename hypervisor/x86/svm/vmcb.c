@@ -112,7 +112,8 @@ static void load(struct svm_vcpu *c)
 	v->gdtr = (struct vmcb_segment){.base = s->gdtr.base, .limit = s->gdtr.limit};
 	v->idtr = (struct vmcb_segment){.base = s->idtr.base, .limit = s->idtr.limit};
 	v->cpl = s->cpl;
-	v->cr0 = s->cr0;
+	/* Caches stay on, as after RESET the guest wants them off: all memory is written back. */
+	v->cr0 = c->loaded_cr0 = s->cr0 & ~(CR0_CD | CR0_NW);
 	v->cr3 = s->cr3;
 	v->cr4 = s->cr4;
 	v->efer = s->efer | EFER_SVME;
@@ -162,7 +163,8 @@ void svm_vmcb_leave(struct svm_vcpu *c)
 	s->gpr[CPU_RSP] = v->rsp;
 	s->rip = v->rip;
 	s->rflags = v->rflags;
-	s->cr0 = v->cr0;
+	if (v->cr0 != c->loaded_cr0)
+		s->cr0 = c->loaded_cr0 = v->cr0;
 	s->cr2 = v->cr2;
 	s->cr3 = v->cr3;
 	s->cr4 = v->cr4;

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of a vCPU through its VMCB and back, and events through its fields. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hypervisor/x86/svm/svm.h"
+#include "tests/support/fake_kernel.h"
+
+static struct svm_vm vm;
+static struct svm_vcpu *c;
+
+static int set_up(void **state)
+{
+	(void)state;
+	fake_kernel_reset();
+	memset(&vm, 0, sizeof(vm));
+	vm.vm.backend = &svm_backend;
+	c = aligned_alloc(64, sizeof(*c));
+	memset(c, 0, sizeof(*c));
+	c->vcpu.vm = &vm.vm;
+	c->vmcb = host_pages_alloc(0, &c->vmcb_physical);
+	svm_vmcb_init(c);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	host_pages_free(c->vmcb, 0);
+	free(c);
+	return 0;
+}
+
+/* All different, and each as a CPU could have it. */
+static void fill(struct cpu_state *s)
+{
+	uint64_t next = 0x1000;
+
+	memset(s, 0, sizeof(*s));
+	for (unsigned i = 0; i < CPU_REGISTERS; i++)
+		s->gpr[i] = next++;
+	s->rip = next++;
+	s->rflags = RFLAGS_RESERVED_ONE | RFLAGS_IF;
+	for (unsigned i = 0; i < CPU_SEGMENTS; i++)
+		s->segment[i] = (struct cpu_segment){.base = next++,
+						     .limit = UINT32_MAX - i,
+						     .selector = (uint16_t)next++,
+						     .type = SEGMENT_TYPE_DATA_WRITABLE,
+						     .dpl = 3,
+						     .s = true,
+						     .present = true,
+						     .db = true,
+						     .g = true};
+	s->segment[CPU_CS].l = true;
+	s->segment[CPU_CS].db = false;
+	s->segment[CPU_CS].type = SEGMENT_TYPE_CODE_READABLE;
+	s->segment[CPU_ES] = (struct cpu_segment){.unusable = true};
+	s->tr = (struct cpu_segment){.base = next++,
+				     .limit = 0x67,
+				     .selector = 0x40,
+				     .type = SYSTEM_TYPE_TSS32_BUSY,
+				     .present = true};
+	s->ldtr = (struct cpu_segment){.unusable = true, .selector = 0};
+	s->gdtr = (struct cpu_table){next++, 0x7f};
+	s->idtr = (struct cpu_table){next++, 0xfff};
+	s->cr0 = CR0_PE | CR0_PG | CR0_ET;
+	s->cr2 = next++;
+	s->cr3 = next++ << 12;
+	s->cr4 = CR4_PAE;
+	s->efer = EFER_LME | EFER_LMA | EFER_SCE;
+	s->dr6 = DR6_ONES;
+	s->dr7 = DR7_ONES;
+	s->star = next++;
+	s->lstar = next++;
+	s->cstar = next++;
+	s->sfmask = next++;
+	s->kernel_gs_base = next++;
+	s->sysenter_cs = next++;
+	s->sysenter_esp = next++;
+	s->sysenter_eip = next++;
+	s->pat = next++;
+	s->cpl = 3;
+}
+
+static void round_trip(void **state)
+{
+	struct cpu_state *s = &c->vcpu.state, *expected = aligned_alloc(64, sizeof(*s));
+
+	(void)state;
+	fill(s);
+	memcpy(expected, s, sizeof(*s));
+	svm_vmcb_enter(c);
+	svm_debug_enter(c);
+	assert_true(c->vmcb->save.efer & EFER_SVME);
+	/* What the VMCB holds, and no more, goes. */
+	memset(s->segment, 0xee, sizeof(s->segment));
+	s->tr.base = s->ldtr.base = s->gdtr.base = s->idtr.base = 0;
+	c->loaded_cr0 = 0;
+	s->cr0 = s->cr2 = s->cr3 = s->cr4 = s->efer = s->rip = s->rflags = 0;
+	s->gpr[CPU_RAX] = s->gpr[CPU_RSP] = 0;
+	s->star = s->lstar = s->cstar = s->sfmask = s->kernel_gs_base = 0;
+	s->sysenter_cs = s->sysenter_esp = s->sysenter_eip = 0;
+	s->dr6 = s->dr7 = 0;
+	s->cpl = 0;
+	svm_vmcb_leave(c);
+	svm_debug_leave(c);
+	assert_int_equal(s->rip, expected->rip);
+	assert_true(s->segment[CPU_CS].l);
+	svm_sync_state(&c->vcpu);
+	for (unsigned i = 0; i < CPU_SEGMENTS; i++) {
+		assert_int_equal(s->segment[i].base, expected->segment[i].base);
+		assert_int_equal(s->segment[i].limit, expected->segment[i].limit);
+		assert_int_equal(s->segment[i].selector, expected->segment[i].selector);
+		assert_int_equal(s->segment[i].type, expected->segment[i].type);
+		assert_int_equal(s->segment[i].dpl, expected->segment[i].dpl);
+		assert_int_equal(s->segment[i].l, expected->segment[i].l);
+		assert_int_equal(s->segment[i].db, expected->segment[i].db);
+		assert_int_equal(s->segment[i].g, expected->segment[i].g);
+		assert_int_equal(s->segment[i].unusable, expected->segment[i].unusable);
+	}
+	assert_memory_equal(&s->gdtr, &expected->gdtr, sizeof(s->gdtr.base));
+	assert_int_equal(s->idtr.limit, expected->idtr.limit);
+	assert_int_equal(s->tr.base, expected->tr.base);
+	assert_int_equal(s->tr.type, expected->tr.type);
+	assert_true(s->ldtr.unusable);
+	assert_memory_equal(s->gpr, expected->gpr, sizeof(s->gpr));
+	assert_int_equal(s->cr0, expected->cr0);
+	assert_int_equal(s->cr2, expected->cr2);
+	assert_int_equal(s->cr3, expected->cr3);
+	assert_int_equal(s->cr4, expected->cr4);
+	assert_int_equal(s->efer, expected->efer);
+	assert_int_equal(s->star, expected->star);
+	assert_int_equal(s->sysenter_eip, expected->sysenter_eip);
+	assert_int_equal(s->kernel_gs_base, expected->kernel_gs_base);
+	assert_int_equal(s->dr6, expected->dr6);
+	assert_int_equal(s->dr7, expected->dr7);
+	assert_int_equal(s->cpl, expected->cpl);
+	free(expected);
+}
+
+static void injects(void **state)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	vcpu->inject = (struct cpu_event){CPU_EVENT_EXCEPTION, CPU_VECTOR_PF, true, 0x6};
+	vcpu->exception_address = 0x1234;
+	svm_inject(c);
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_NONE);
+	assert_int_equal(control->event_injection, UINT64_C(0x680000b0e));
+	assert_int_equal(vcpu->state.cr2, 0x1234);
+	/* It comes back when its delivery exits. */
+	control->exit_interrupt = control->event_injection;
+	svm_take_back(c);
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_EXCEPTION);
+	assert_int_equal(vcpu->inject.vector, CPU_VECTOR_PF);
+	assert_int_equal(vcpu->inject.error, 6);
+	assert_int_equal(vcpu->exception_address, 0x1234);
+}
+
+static void masks_nmis_until_iret(void **state)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_NMI, .vector = CPU_VECTOR_NMI};
+	svm_inject(c);
+	assert_true(vcpu->state.nmi_masked);
+	assert_true(control->intercept_misc1 & SVM_INTERCEPT_IRET);
+	vcpu->state.rip = 0x100;
+	svm_iret(c);
+	vcpu->want_nmi_window = true;
+	svm_inject(c);
+	assert_false(control->intercept_misc1 & SVM_INTERCEPT_IRET);
+	assert_true(c->nmi_stepping);
+	svm_take_back(c); /* an exit in front of it */
+	assert_true(vcpu->state.nmi_masked);
+	vcpu->state.rip = 0x200;
+	svm_take_back(c);
+	assert_false(vcpu->state.nmi_masked);
+}
+
+static void asks_for_windows(void **state)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+
+	(void)state;
+	c->vcpu.want_window = true;
+	svm_inject(c);
+	assert_true(control->virtual_interrupt & SVM_V_IRQ);
+	assert_true(control->intercept_misc1 & SVM_INTERCEPT_VINTR);
+	c->vcpu.want_window = false;
+	svm_inject(c);
+	assert_int_equal(control->virtual_interrupt, SVM_V_INTR_MASKING);
+	assert_false(control->intercept_misc1 & SVM_INTERCEPT_VINTR);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(round_trip),
+		TEST(injects),
+		TEST(masks_nmis_until_iret),
+		TEST(asks_for_windows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
