@@ -193,8 +193,10 @@ static char *node_devnode(struct device *device, umode_t *mode, kuid_t *user, kg
 {
 	kgid_t wish = make_kgid(&init_user_ns, node.group);
 
-	*mode = node.mode;
-	if (node.group >= 0 && gid_valid(wish))
+	/* Only the name is asked for when the node goes, or another one looks. */
+	if (mode)
+		*mode = node.mode;
+	if (group && node.group >= 0 && gid_valid(wish))
 		*group = wish;
 	return NULL;
 }
