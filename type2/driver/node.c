@@ -98,7 +98,8 @@ static long handle_create(const struct handle *parent, unsigned long arg)
 	if (err) {
 		put_unused_fd(fd);
 		fput(file);
-		return err;
+		/* A signal came before anything was made: the call is begun anew behind it. */
+		return err == -EINTR ? -ERESTARTNOINTR : err;
 	}
 	fd_install(fd, file);
 	return fd;
