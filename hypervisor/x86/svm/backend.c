@@ -101,6 +101,7 @@ const struct backend svm_backend = {
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.run = svm_run,
+	.left = svm_left,
 	.kick = svm_kick,
 	.complete_access = svm_complete_access,
 	.sync_state = svm_sync_state,
