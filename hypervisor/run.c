@@ -297,6 +297,8 @@ int64_t run_vcpu(struct vcpu *vcpu)
 	if (result == -EINTR)
 		run->exit_reason = KVM_EXIT_INTR;
 	host_run_end(&vcpu->run_state);
+	if (vcpu->vm->backend->left)
+		vcpu->vm->backend->left(vcpu);
 	tell_state(vcpu);
 	return result;
 }

@@ -92,6 +92,10 @@ struct backend {
 	 */
 	void (*run)(struct vcpu *vcpu, struct exit *exit);
 
+	/* KVM_RUN ends, after run() was called or not: its caller's code is what runs next.  NULL:
+	 * nothing to do.  Task context. */
+	void (*left)(struct vcpu *vcpu);
+
 	/* Ends the run() under way on another CPU as soon as can be, after vcpu->kicked was set.
 	 * Atomic. */
 	void (*kick)(struct vcpu *vcpu);

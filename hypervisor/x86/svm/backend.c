@@ -65,6 +65,7 @@ static void state_changed(struct vcpu *vcpu)
 	struct svm_vcpu *c = svm_of(vcpu);
 
 	c->load = true;
+	c->asid_generation = 0; /* what the TLB has may be of another mode, or other tables */
 	c->access = SVM_ACCESS_NONE;
 	c->nmi_leaving = false;
 	c->step_done = false;
@@ -101,6 +102,7 @@ const struct backend svm_backend = {
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
 	.run = svm_run,
+	.left = svm_left,
 	.kick = svm_kick,
 	.complete_access = svm_complete_access,
 	.sync_state = svm_sync_state,

@@ -236,7 +236,7 @@ bool svm_go_on_emulating(struct svm_vcpu *c, struct exit *exit)
 	struct vcpu *vcpu = &c->vcpu;
 	enum emulate_result result;
 
-	svm_state_changes(c);
+	svm_sync_state(vcpu);
 	result = emulate_instruction(&c->emulate, vcpu, exit);
 	c->access = result == EMULATE_ACCESS ? SVM_ACCESS_EMULATION : SVM_ACCESS_NONE;
 	switch (result) {

@@ -50,7 +50,7 @@ static void find_mitigations(void)
 			svm_features.switch_flags |= SVM_SWITCH_CLEAR_BUFFERS;
 	}
 	if (svm_features.ibpb)
-		host_log(HOST_LOG_INFO, "svm: branch predictions are dropped between guests");
+		host_log(HOST_LOG_INFO, "svm: branch predictions are dropped between guests and monitors");
 	if (svm_features.switch_flags & SVM_SWITCH_FILL_RETURNS)
 		host_log(HOST_LOG_INFO, "svm: the return stack is filled at each exit");
 	if (svm_features.switch_flags & SVM_SWITCH_CLEAR_BUFFERS)

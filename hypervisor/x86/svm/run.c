@@ -145,6 +145,7 @@ static enum svm_next run_inside(struct svm_vcpu *c, struct exit *exit)
 	}
 	while (next == SVM_AGAIN)
 		next = enter(c, cpu) ? svm_exit_inside(c, exit) : SVM_CORE;
+	c->ran = true;
 	put_cpu(c, cpu);
 	host_preempt_on();
 	return next;
@@ -192,6 +193,18 @@ void svm_run(struct vcpu *vcpu, struct exit *exit)
 	run(c, exit);
 	if (vcpu->debug_step)
 		svm_sync_state(vcpu); /* the core says where the next instruction is */
+}
+
+/* The monitor's branches must not go where the guest has trained the CPU to. */
+void svm_left(struct vcpu *vcpu)
+{
+	struct svm_vcpu *c = svm_of(vcpu);
+
+	if (!c->ran)
+		return;
+	c->ran = false;
+	if (svm_features.ibpb)
+		write_msr(MSR_PRED_CMD, PRED_CMD_IBPB);
 }
 
 /* --- From other CPUs -------------------------------------------------------------------------- */

@@ -116,6 +116,7 @@ struct svm_vcpu {
 	unsigned cpu;
 	uint64_t asid_generation;
 	uint64_t flushed; /* stage2.generation at the last flush of its TLB entries */
+	bool ran;         /* the guest has, in this KVM_RUN */
 	uint32_t clean;   /* what of the VMCB has not been written since it last ran */
 
 	/* [any] 0, or 1 + the CPU in whose inner loop it is: from before kicked and the generation
@@ -211,6 +212,7 @@ void svm_complete_access(struct vcpu *vcpu, uint64_t data);
 /* --- run.c */
 
 void svm_run(struct vcpu *vcpu, struct exit *exit);
+void svm_left(struct vcpu *vcpu);
 void svm_kick(struct vcpu *vcpu);
 /* stage2.flush */
 void svm_flush(struct vm *vm);

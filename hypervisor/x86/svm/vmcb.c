@@ -101,6 +101,9 @@ static void load(struct svm_vcpu *c)
 	const struct cpu_state *s = &c->vcpu.state;
 
 	c->load = false;
+	/* What the TLB has is of other rules. */
+	if (v->efer != (s->efer | EFER_SVME) || v->pat != s->pat)
+		c->asid_generation = 0;
 	v->es = pack(&s->segment[CPU_ES]);
 	v->cs = pack(&s->segment[CPU_CS]);
 	v->ss = pack(&s->segment[CPU_SS]);
@@ -128,8 +131,6 @@ static void load(struct svm_vcpu *c)
 	v->pat = s->pat;
 	c->vmcb->control.tsc_offset = s->tsc_offset;
 	c->clean = 0;
-	/* What the TLB has may be of another mode. */
-	c->asid_generation = 0;
 }
 
 /* --- The hot part ----------------------------------------------------------------------------- */
