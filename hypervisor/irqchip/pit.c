@@ -215,13 +215,16 @@ void pit_stop(struct pit *pit)
 	host_timer_destroy(&pit->timer);
 }
 
-/* A count of 0 is one that was not written yet. [lock] */
+/*
+ * A count that was not written yet is the longest, since callers divide by it (QEMU does), and was
+ * never loaded. [lock]
+ */
 static void get_channel(const struct pit_channel *channel, struct kvm_pit_channel_state *state)
 {
 	uint32_t count = channel->next_count ? channel->next_count : channel->count;
 
 	*state = (struct kvm_pit_channel_state){
-		.count = channel->written ? count : 0,
+		.count = channel->written ? count : PIT_COUNTS,
 		.latched_count = channel->latched_count,
 		.count_latched = channel->count_latched,
 		.status_latched = channel->status_latched,
@@ -233,7 +236,7 @@ static void get_channel(const struct pit_channel *channel, struct kvm_pit_channe
 		.mode = channel->mode,
 		.bcd = channel->bcd,
 		.gate = channel->gate,
-		.count_load_time = (int64_t)channel->start,
+		.count_load_time = channel->written ? (int64_t)channel->start : 0,
 	};
 }
 
@@ -241,6 +244,14 @@ static uint8_t valid_access(uint8_t access)
 {
 	return access >= PIT_ACCESS_LOW && access <= PIT_ACCESS_WORD_HIGH ? access
 									  : PIT_ACCESS_WORD;
+}
+
+/* Not written yet: as get_channel() tells it, or by KVM's mode that there is none of. */
+static bool is_written(const struct kvm_pit_channel_state *state)
+{
+	if (!state->count || state->mode > PIT_CONTROL_MODE_MASK)
+		return false;
+	return state->count != PIT_COUNTS || state->count_load_time;
 }
 
 /* Its time of loading is the other host's: it begins anew, as KVM's does. [lock] */
@@ -262,8 +273,7 @@ static void set_channel(struct pit_channel *channel, const struct kvm_pit_channe
 		.gate = state->gate,
 	};
 	channel->count = PIT_COUNTS;
-	/* KVM's way to say so is a mode that there is none of. */
-	if (state->count && state->mode <= PIT_CONTROL_MODE_MASK)
+	if (is_written(state))
 		pit_channel_load(channel, host_clock_monotonic(), state->count);
 }
 
