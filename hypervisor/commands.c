@@ -142,6 +142,17 @@ static int64_t tell_paused(struct vcpu *vcpu, uint64_t value, void *data)
 	return 0;
 }
 
+/* The page by which an option ROM of QEMU's watches the task priority: none, and that is accepted.
+ */
+static int64_t set_vapic_address(struct vcpu *vcpu, uint64_t value, void *data)
+{
+	const struct kvm_vapic_addr *vapic = data;
+
+	(void)vcpu;
+	(void)value;
+	return vapic->vapic_addr ? -EINVAL : 0;
+}
+
 static int64_t setup_mce(struct vcpu *vcpu, uint64_t value, void *data)
 {
 	uint64_t cap = *(uint64_t *)data;
@@ -235,6 +246,7 @@ static const struct command commands[] = {
 	VCPU(KVM_GET_CPUID2, LIST, 0, get_cpuid2),
 	VCPU(KVM_GET_LAPIC, OUT, NEEDS_IRQCHIP, get_lapic),
 	VCPU(KVM_SET_LAPIC, IN, NEEDS_IRQCHIP, set_lapic),
+	VCPU(KVM_SET_VAPIC_ADDR, IN, NEEDS_IRQCHIP, set_vapic_address),
 	VCPU(KVM_GET_VCPU_EVENTS, OUT, 0, get_events),
 	VCPU(KVM_SET_VCPU_EVENTS, IN, 0, set_events),
 	VCPU(KVM_GET_MP_STATE, OUT, 0, get_mp_state),

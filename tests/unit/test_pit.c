@@ -517,6 +517,25 @@ static void state_goes_to_another_and_on(void **state)
 	chips_destroy(to);
 }
 
+/* QEMU divides by what it reads. */
+static void no_count_is_told_as_zero(void **state)
+{
+	struct chips *chips = create();
+	struct kvm_pit_state2 saved;
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		assert_int_equal(irqchip_get_pit(chips->vm.irqchip, &saved), 0);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(saved.channels[i].count, 65536);
+		/* As it was: no tick comes of it. */
+		assert_int_equal(irqchip_set_pit(chips->vm.irqchip, &saved), 0);
+	}
+	fake_host_advance(200 * MS);
+	assert_int_equal(take_ticks(chips), 0);
+	chips_destroy(chips);
+}
+
 static void hostile_state_is_tamed(void **state)
 {
 	struct chips *chips = create();
@@ -560,6 +579,7 @@ int main(void)
 		cmocka_unit_test(a_new_rate_begins_at_the_end_of_a_cycle),
 		cmocka_unit_test(a_tiny_count_does_not_keep_the_host_busy),
 		cmocka_unit_test(state_goes_to_another_and_on),
+		cmocka_unit_test(no_count_is_told_as_zero),
 		cmocka_unit_test(hostile_state_is_tamed),
 	};
 
