@@ -320,6 +320,14 @@ static bool handle_cr8(struct svm_vcpu *c, struct exit *exit, bool write)
 	return true;
 }
 
+/* The guest's CPUID has fewer bits than the CPU. */
+static bool handle_control(struct svm_vcpu *c, struct exit *exit)
+{
+	svm_state_changes(c);
+	c->asid_generation = 0; /* what the TLB has may be of another mode */
+	return emulate(c, exit);
+}
+
 bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 {
 	uint32_t code = (uint32_t)c->vmcb->control.exit_code;
@@ -339,6 +347,9 @@ bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 	case SVM_EXIT_WBINVD:
 	case SVM_EXIT_INVD:
 		return skip(c, exit);
+	case SVM_EXIT_CR0_SELECTIVE:
+	case SVM_EXIT_CR_WRITE(4):
+		return handle_control(c, exit);
 	case SVM_EXIT_CR_READ(8):
 		return handle_cr8(c, exit, false);
 	case SVM_EXIT_CR_WRITE(8):
