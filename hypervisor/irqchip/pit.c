@@ -215,13 +215,15 @@ void pit_stop(struct pit *pit)
 	host_timer_destroy(&pit->timer);
 }
 
-/* A count of 0 is one that was not written yet. [lock] */
+#define MODE_NONE 0xff /* KVM's of a counter to which no count was written yet */
+
+/* QEMU divides by the count, written or not. [lock] */
 static void get_channel(const struct pit_channel *channel, struct kvm_pit_channel_state *state)
 {
 	uint32_t count = channel->next_count ? channel->next_count : channel->count;
 
 	*state = (struct kvm_pit_channel_state){
-		.count = channel->written ? count : 0,
+		.count = channel->written ? count : PIT_COUNTS,
 		.latched_count = channel->latched_count,
 		.count_latched = channel->count_latched,
 		.status_latched = channel->status_latched,
@@ -230,7 +232,7 @@ static void get_channel(const struct pit_channel *channel, struct kvm_pit_channe
 		.write_state = channel->write_state,
 		.write_latch = channel->write_latch,
 		.rw_mode = channel->access,
-		.mode = channel->mode,
+		.mode = channel->written ? channel->mode : MODE_NONE,
 		.bcd = channel->bcd,
 		.gate = channel->gate,
 		.count_load_time = (int64_t)channel->start,
@@ -262,7 +264,6 @@ static void set_channel(struct pit_channel *channel, const struct kvm_pit_channe
 		.gate = state->gate,
 	};
 	channel->count = PIT_COUNTS;
-	/* KVM's way to say so is a mode that there is none of. */
 	if (state->count && state->mode <= PIT_CONTROL_MODE_MASK)
 		pit_channel_load(channel, host_clock_monotonic(), state->count);
 }
