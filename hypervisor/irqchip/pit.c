@@ -215,10 +215,9 @@ void pit_stop(struct pit *pit)
 	host_timer_destroy(&pit->timer);
 }
 
-/*
- * A count that was not written yet is the longest, since callers divide by it (QEMU does), and was
- * never loaded. [lock]
- */
+#define MODE_NONE 0xff /* KVM's of a counter to which no count was written yet */
+
+/* QEMU divides by the count, written or not. [lock] */
 static void get_channel(const struct pit_channel *channel, struct kvm_pit_channel_state *state)
 {
 	uint32_t count = channel->next_count ? channel->next_count : channel->count;
@@ -233,10 +232,10 @@ static void get_channel(const struct pit_channel *channel, struct kvm_pit_channe
 		.write_state = channel->write_state,
 		.write_latch = channel->write_latch,
 		.rw_mode = channel->access,
-		.mode = channel->mode,
+		.mode = channel->written ? channel->mode : MODE_NONE,
 		.bcd = channel->bcd,
 		.gate = channel->gate,
-		.count_load_time = channel->written ? (int64_t)channel->start : 0,
+		.count_load_time = (int64_t)channel->start,
 	};
 }
 
@@ -244,14 +243,6 @@ static uint8_t valid_access(uint8_t access)
 {
 	return access >= PIT_ACCESS_LOW && access <= PIT_ACCESS_WORD_HIGH ? access
 									  : PIT_ACCESS_WORD;
-}
-
-/* Not written yet: as get_channel() tells it, or by KVM's mode that there is none of. */
-static bool is_written(const struct kvm_pit_channel_state *state)
-{
-	if (!state->count || state->mode > PIT_CONTROL_MODE_MASK)
-		return false;
-	return state->count != PIT_COUNTS || state->count_load_time;
 }
 
 /* Its time of loading is the other host's: it begins anew, as KVM's does. [lock] */
@@ -273,7 +264,7 @@ static void set_channel(struct pit_channel *channel, const struct kvm_pit_channe
 		.gate = state->gate,
 	};
 	channel->count = PIT_COUNTS;
-	if (is_written(state))
+	if (state->count && state->mode <= PIT_CONTROL_MODE_MASK)
 		pit_channel_load(channel, host_clock_monotonic(), state->count);
 }
 

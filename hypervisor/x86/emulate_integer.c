@@ -306,6 +306,9 @@ enum emulate_result emulation_integer(struct emulation *m)
 		return bit_test(m);
 	case OP_MOV_DR:
 		return move_debug(m);
+	case OP_MOV_CR:
+	case OP_LMSW:
+		return emulation_control(m);
 	default:
 		return arithmetic(m);
 	}

@@ -37,6 +37,9 @@ uint64_t emulation_compare(uint64_t rflags, uint64_t a, uint64_t b, unsigned siz
 /* emulate_integer.c: one that isn't a string's. */
 enum emulate_result emulation_integer(struct emulation *m);
 
+/* emulate_control.c: writes to CR0 and CR4; the backend has what follows from them take place */
+enum emulate_result emulation_control(struct emulation *m);
+
 /* emulate_string.c: DONE: it ends; *goes_on: it has not done all of its count. */
 enum emulate_result emulation_string(struct emulation *m, bool *goes_on);
 

@@ -28,6 +28,7 @@
 #define SVM_INTERCEPT_SMI (1u << 2)
 #define SVM_INTERCEPT_INIT (1u << 3)
 #define SVM_INTERCEPT_VINTR (1u << 4)
+#define SVM_INTERCEPT_CR0_SELECTIVE (1u << 5) /* writes that change more than TS and MP */
 #define SVM_INTERCEPT_RDPMC (1u << 15)
 #define SVM_INTERCEPT_CPUID (1u << 18)
 #define SVM_INTERCEPT_RSM (1u << 19)
@@ -183,6 +184,7 @@ _Static_assert(offsetof(struct vmcb_save, pat) == 0x268, "APM2 table B-2");
 #define SVM_EXIT_SMI 0x62u
 #define SVM_EXIT_INIT 0x63u
 #define SVM_EXIT_VINTR 0x64u
+#define SVM_EXIT_CR0_SELECTIVE 0x65u
 #define SVM_EXIT_RDPMC 0x6fu
 #define SVM_EXIT_CPUID 0x72u
 #define SVM_EXIT_RSM 0x73u

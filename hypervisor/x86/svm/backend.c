@@ -66,10 +66,11 @@ static void state_changed(struct vcpu *vcpu)
 
 	c->load = true;
 	c->asid_generation = 0; /* what the TLB has may be of another mode, or other tables */
-	c->access = SVM_ACCESS_NONE;
 	c->nmi_leaving = false;
 	c->step_done = false;
-	emulate_forget(&c->emulate);
+	/* A caller may read and set all of the state while it works on an access. */
+	if (vcpu->state.rip != c->access_rip)
+		svm_forget_access(c);
 }
 
 static void memory_changed(struct vm *vm, uint64_t gpa, uint64_t size)

@@ -7,6 +7,9 @@
 #include "hypervisor/run.h"
 #include "hypervisor/x86/svm/svm.h"
 
+/* Of QEMU's option ROM, which finds RIP behind an OUT to it: part of the KVM ABI, as a quirk. */
+#define VAPIC_PORT 0x7eu
+
 /* --- Lengths of instructions ------------------------------------------------------------------ */
 
 /*
@@ -133,6 +136,7 @@ static enum svm_next handle_port(struct svm_vcpu *c, struct exit *exit)
 	if (info & SVM_IO_STRING)
 		return SVM_OUTSIDE;
 	c->access = SVM_ACCESS_PORT;
+	c->access_rip = c->vcpu.state.rip;
 	c->port_size = info >> SVM_IO_SIZE_SHIFT & 7;
 	c->port_write = write;
 	c->next_rip = control->exit_info2;
@@ -142,6 +146,10 @@ static enum svm_next handle_port(struct svm_vcpu *c, struct exit *exit)
 	exit->access.size = c->port_size;
 	exit->access.address = info >> SVM_IO_PORT_SHIFT;
 	exit->access.data = write ? c->vcpu.state.gpr[CPU_RAX] & size_mask(c->port_size) : 0;
+	if (write && exit->access.address == VAPIC_PORT) {
+		svm_complete_access(&c->vcpu, 0);
+		return SVM_CORE;
+	}
 	return try_fast(c, exit);
 }
 
@@ -239,6 +247,7 @@ bool svm_go_on_emulating(struct svm_vcpu *c, struct exit *exit)
 	svm_sync_state(vcpu);
 	result = emulate_instruction(&c->emulate, vcpu, exit);
 	c->access = result == EMULATE_ACCESS ? SVM_ACCESS_EMULATION : SVM_ACCESS_NONE;
+	c->access_rip = vcpu->state.rip;
 	switch (result) {
 	case EMULATE_ACCESS:
 		return true;
@@ -320,6 +329,14 @@ static bool handle_cr8(struct svm_vcpu *c, struct exit *exit, bool write)
 	return true;
 }
 
+/* The guest's CPUID has fewer bits than the CPU. */
+static bool handle_control(struct svm_vcpu *c, struct exit *exit)
+{
+	svm_state_changes(c);
+	c->asid_generation = 0; /* what the TLB has may be of another mode */
+	return emulate(c, exit);
+}
+
 bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 {
 	uint32_t code = (uint32_t)c->vmcb->control.exit_code;
@@ -339,6 +356,9 @@ bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 	case SVM_EXIT_WBINVD:
 	case SVM_EXIT_INVD:
 		return skip(c, exit);
+	case SVM_EXIT_CR0_SELECTIVE:
+	case SVM_EXIT_CR_WRITE(4):
+		return handle_control(c, exit);
 	case SVM_EXIT_CR_READ(8):
 		return handle_cr8(c, exit, false);
 	case SVM_EXIT_CR_WRITE(8):
@@ -353,6 +373,12 @@ bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 	}
 }
 
+void svm_forget_access(struct svm_vcpu *c)
+{
+	c->access = SVM_ACCESS_NONE;
+	emulate_forget(&c->emulate);
+}
+
 /* --- The core's answer ------------------------------------------------------------------------ */
 
 void svm_complete_access(struct vcpu *vcpu, uint64_t data)
@@ -361,12 +387,14 @@ void svm_complete_access(struct vcpu *vcpu, uint64_t data)
 	uint64_t *rax = &vcpu->state.gpr[CPU_RAX];
 	uint64_t mask = size_mask(c->port_size);
 
+	if (vcpu->state.rip != c->access_rip)
+		svm_forget_access(c);
 	if (c->access == SVM_ACCESS_EMULATION) {
 		emulate_answer(&c->emulate, data);
 		return;
 	}
 	if (c->access != SVM_ACCESS_PORT)
-		return; /* the core has reset the vCPU meanwhile */
+		return; /* the vCPU was reset meanwhile, or sent elsewhere */
 	c->access = SVM_ACCESS_NONE;
 	if (!c->port_write)
 		*rax = c->port_size == 4 ? (uint32_t)data : (*rax & ~mask) | (data & mask);

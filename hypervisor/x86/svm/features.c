@@ -11,11 +11,12 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define LEAF_7_ECX_OSPKE (1u << 4)              /* the host has turned protection keys on */
-#define LEAF_80000008_EBX_IBPB (1u << 12)       /* APM3 appendix E.4.7 */
-#define LEAF_80000021_EAX_VERW_CLEARS (1u << 5) /* AMD's guidance on transient scheduler attacks   \
-						 */
-#define LEAF_80000021_EAX_ERAPS (1u << 24)      /* the CPU clears its return stack by itself */
+#define LEAF_7_ECX_OSPKE (1u << 4)        /* the host has turned protection keys on */
+#define LEAF_80000008_EBX_IBPB (1u << 12) /* APM3 appendix E.4.7 */
+#define LEAF_80000021_EAX_VERW_CLEARS                                                              \
+	(1u << 5)                          /* AMD's guidance on transient scheduler attacks        \
+					    */
+#define LEAF_80000021_EAX_ERAPS (1u << 24) /* the CPU clears its return stack by itself */
 
 #define PKRU_COMPONENT 9
 
@@ -50,7 +51,8 @@ static void find_mitigations(void)
 			svm_features.switch_flags |= SVM_SWITCH_CLEAR_BUFFERS;
 	}
 	if (svm_features.ibpb)
-		host_log(HOST_LOG_INFO, "svm: branch predictions are dropped between guests and monitors");
+		host_log(HOST_LOG_INFO,
+			 "svm: branch predictions are dropped between guests and monitors");
 	if (svm_features.switch_flags & SVM_SWITCH_FILL_RETURNS)
 		host_log(HOST_LOG_INFO, "svm: the return stack is filled at each exit");
 	if (svm_features.switch_flags & SVM_SWITCH_CLEAR_BUFFERS)

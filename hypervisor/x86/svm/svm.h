@@ -142,6 +142,7 @@ struct svm_vcpu {
 
 	/* [own] An access that the core works on. */
 	enum { SVM_ACCESS_NONE, SVM_ACCESS_PORT, SVM_ACCESS_EMULATION } access;
+	uint64_t access_rip; /* of the instruction */
 	uint8_t port_size;
 	bool port_write;
 	uint64_t next_rip;
@@ -149,7 +150,7 @@ struct svm_vcpu {
 	struct emulate emulate;
 
 	struct svm_length lengths[SVM_LENGTHS]; /* [own] */
-	uint32_t length_epoch; /* counts run() */
+	uint32_t length_epoch;                  /* counts run() */
 
 	struct stage2_spare spare; /* [own] */
 };
@@ -207,6 +208,7 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit);
 bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit);
 /* Goes on with an instruction that is emulated; the same result. */
 bool svm_go_on_emulating(struct svm_vcpu *c, struct exit *exit);
+void svm_forget_access(struct svm_vcpu *c);
 void svm_complete_access(struct vcpu *vcpu, uint64_t data);
 
 /* --- run.c */

@@ -95,6 +95,17 @@ void svm_state_changes(struct svm_vcpu *c)
 	c->load = true;
 }
 
+/* Whether a TSS that is in use says that it is busy depends on the CPU: it stays as the CPU has it.
+ */
+static void set_task(struct vmcb_segment *tr, struct vmcb_segment value)
+{
+	uint16_t differs = tr->attributes ^ value.attributes;
+
+	if (!(differs & ~SYSTEM_TYPE_TSS_BUSY))
+		value.attributes = tr->attributes;
+	*tr = value;
+}
+
 static void load(struct svm_vcpu *c)
 {
 	struct vmcb_save *v = &c->vmcb->save;
@@ -110,7 +121,7 @@ static void load(struct svm_vcpu *c)
 	v->ds = pack(&s->segment[CPU_DS]);
 	v->fs = pack(&s->segment[CPU_FS]);
 	v->gs = pack(&s->segment[CPU_GS]);
-	v->tr = pack(&s->tr);
+	set_task(&v->tr, pack(&s->tr));
 	v->ldtr = pack(&s->ldtr);
 	v->gdtr = (struct vmcb_segment){.base = s->gdtr.base, .limit = s->gdtr.limit};
 	v->idtr = (struct vmcb_segment){.base = s->idtr.base, .limit = s->idtr.limit};
@@ -180,14 +191,16 @@ void svm_vmcb_init(struct svm_vcpu *c)
 {
 	struct vmcb_control *control = &c->vmcb->control;
 
-	control->intercept_cr = SVM_INTERCEPT_CR_READ(8) | SVM_INTERCEPT_CR_WRITE(8);
+	control->intercept_cr =
+		SVM_INTERCEPT_CR_READ(8) | SVM_INTERCEPT_CR_WRITE(8) | SVM_INTERCEPT_CR_WRITE(4);
 	control->intercept_dr = SVM_INTERCEPT_DR_ALL;
 	control->intercept_exceptions =
 		1u << CPU_VECTOR_DB | 1u << CPU_VECTOR_AC | 1u << CPU_VECTOR_MC;
 	control->intercept_misc1 = SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_SMI |
-				   SVM_INTERCEPT_INIT | SVM_INTERCEPT_RDPMC | SVM_INTERCEPT_CPUID |
-				   SVM_INTERCEPT_RSM | SVM_INTERCEPT_INVD | SVM_INTERCEPT_HLT |
-				   SVM_INTERCEPT_INVLPGA | SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR |
+				   SVM_INTERCEPT_INIT | SVM_INTERCEPT_CR0_SELECTIVE |
+				   SVM_INTERCEPT_RDPMC | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_RSM |
+				   SVM_INTERCEPT_INVD | SVM_INTERCEPT_HLT | SVM_INTERCEPT_INVLPGA |
+				   SVM_INTERCEPT_IOIO | SVM_INTERCEPT_MSR |
 				   SVM_INTERCEPT_FERR_FREEZE | SVM_INTERCEPT_SHUTDOWN;
 	control->intercept_misc2 = SVM_INTERCEPT_VMRUN | SVM_INTERCEPT_VMMCALL |
 				   SVM_INTERCEPT_VMLOAD | SVM_INTERCEPT_VMSAVE |
