@@ -224,7 +224,6 @@ static const struct command commands[] = {
 	VM(KVM_SET_TSC_KHZ, VALUE, NEEDS_LOCK | NEEDS_NO_VCPUS, command_vm_set_tsc_khz),
 	VM(KVM_GET_TSC_KHZ, VALUE, 0, command_vm_get_tsc_khz),
 
-	VCPU(KVM_RUN, VALUE, 0, run),
 	VCPU(KVM_GET_REGS, OUT, 0, get_regs),
 	VCPU(KVM_SET_REGS, IN, 0, set_regs),
 	VCPU(KVM_GET_SREGS, OUT, 0, get_sregs),
@@ -278,8 +277,12 @@ static bool is_for(const struct command *command, enum object object)
 	}
 }
 
+static const struct command run_command = VCPU(KVM_RUN, VALUE, 0, run);
+
 static const struct command *find(enum object object, uint32_t number)
 {
+	if (number == KVM_RUN && object == OBJECT_VCPU)
+		return &run_command; /* without a search: it is most of all commands */
 	for (unsigned i = 0; i < ARRAY_COUNT(commands); i++)
 		if (commands[i].number == number && is_for(&commands[i], object))
 			return &commands[i];

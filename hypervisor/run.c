@@ -198,6 +198,7 @@ static enum run_step enter_guest(struct vcpu *vcpu)
 	struct exit exit;
 
 	exit.kind = EXIT_NONE;
+	exit.access.refused = false;
 	vcpu_enter_guest(vcpu);
 	vcpu->vm->backend->run(vcpu, &exit);
 	vcpu_leave_guest(vcpu);

@@ -39,7 +39,7 @@ enum run_fast {
 	RUN_FAST_LEAVE, /* done: run() returns, without an exit, for the core to look at what came
 			 */
 };
-enum run_fast run_handle_fast(struct vcpu *vcpu, const struct exit *exit);
+enum run_fast run_handle_fast(struct vcpu *vcpu, struct exit *exit);
 
 /* The instruction at RIP, of length bytes, is done: RIP, shadows, RF, and #DB by TF. [own] */
 void run_finish(struct vcpu *vcpu, uint8_t length);

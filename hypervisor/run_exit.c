@@ -94,6 +94,8 @@ static enum run_step handle_access(struct vcpu *vcpu, const struct exit_access *
 	uint64_t data = access->write ? access->data & size_mask(access->size) : 0;
 	bool done = false;
 
+	if (access->refused)
+		return leave_access(vcpu, access);
 	if (access->space == EXIT_SPACE_MEMORY && vcpu->lapic)
 		done = irqchip_memory(vcpu, access->address, access->size, access->write, &data);
 	else if (vcpu->vm->irqchip)
@@ -262,7 +264,7 @@ static enum run_fast after_chips(const struct vcpu *vcpu)
 	return vcpu->lapic && lapic_has_work(vcpu->lapic) ? RUN_FAST_LEAVE : RUN_FAST_AGAIN;
 }
 
-static enum run_fast fast_access(struct vcpu *vcpu, const struct exit_access *access)
+static enum run_fast fast_access(struct vcpu *vcpu, struct exit_access *access)
 {
 	uint64_t data = access->write ? access->data & size_mask(access->size) : 0;
 	bool done = false;
@@ -274,6 +276,7 @@ static enum run_fast fast_access(struct vcpu *vcpu, const struct exit_access *ac
 				    &data);
 	if (!done)
 		done = ioevent_access(vcpu->vm, access);
+	access->refused = !done;
 	if (!done)
 		return RUN_FAST_NO;
 	vcpu->vm->backend->complete_access(vcpu, access->write ? 0 : data);
@@ -296,7 +299,7 @@ static enum run_fast fast_msr(struct vcpu *vcpu, const struct exit *exit)
 	return after_chips(vcpu);
 }
 
-static enum run_fast fast(struct vcpu *vcpu, const struct exit *exit)
+static enum run_fast fast(struct vcpu *vcpu, struct exit *exit)
 {
 	switch (exit->kind) {
 	case EXIT_ACCESS:
@@ -318,7 +321,7 @@ static enum run_fast fast(struct vcpu *vcpu, const struct exit *exit)
 	}
 }
 
-enum run_fast run_handle_fast(struct vcpu *vcpu, const struct exit *exit)
+enum run_fast run_handle_fast(struct vcpu *vcpu, struct exit *exit)
 {
 	enum run_fast result;
 

@@ -46,6 +46,7 @@ struct exit_access {
 	uint8_t size; /* 1, 2, 4 or 8; an access never crosses a page */
 	uint64_t address;
 	uint64_t data; /* of a write */
+	bool refused;  /* by all that the core has: run_handle_fast() has asked */
 };
 
 struct exit {

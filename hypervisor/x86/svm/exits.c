@@ -142,6 +142,7 @@ static enum svm_next handle_port(struct svm_vcpu *c, struct exit *exit)
 	c->next_rip = control->exit_info2;
 	exit->kind = EXIT_ACCESS;
 	exit->access.space = EXIT_SPACE_PORT;
+	exit->access.refused = false;
 	exit->access.write = write;
 	exit->access.size = c->port_size;
 	exit->access.address = info >> SVM_IO_PORT_SHIFT;
