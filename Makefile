@@ -183,7 +183,7 @@ $(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests
 		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c $(GUEST_SUPPORT)
 
 # Static analysis; a stamp for each file, so that only what changed is looked at again.
-TIDY_SRC := $(LIB_SRC) $(HYPERVISOR_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC)
+TIDY_SRC := $(LIB_SRC) $(HYPERVISOR_SRC) $(SVM_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC)
 HEADERS := $(shell git ls-files '*.h' 2>/dev/null)
 tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))
 $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS) | $(DECODE_OP)

@@ -49,9 +49,9 @@ struct vcpu {
 	 * the run loop before it looks at what there is to do.
 	 */
 	bool kicked;
+	bool blocked;         /* [any] the run loop waits, or is about to */
 	bool in_guest;        /* [any] between the run loop's entry and exit of backend->run() */
 	uint32_t guest_exits; /* [any] counts how often in_guest went false */
-	bool blocked;         /* [any] the run loop waits, or is about to */
 	uint32_t requests;    /* [any] VCPU_REQUEST_* */
 
 	/* [own] to the backend */
@@ -60,6 +60,8 @@ struct vcpu {
 	/* What the caller's debugger asked for (KVM_SET_GUEST_DEBUG). */
 	bool debug_step, debug_software, debug_hardware;
 	bool debug_block_interrupts; /* none is delivered meanwhile */
+
+	bool access_pending; /* [own] see access */
 	uint64_t debug_dr[4], debug_dr7;
 
 	/* [own] An exception that the core found while it finished an exit; the backend delivers
@@ -77,9 +79,8 @@ struct vcpu {
 	uint32_t mp_state; /* [own] KVM_MP_STATE_*; of the values only those of x86 */
 	uint32_t sipi_vector;
 
-	/* [own] The device access that the caller works on, completed when it runs the vCPU again.
-	 */
-	bool access_pending;
+	/* [own] The device access that the caller works on (access_pending), completed when it runs
+	 * the vCPU again. */
 	struct exit_access access;
 
 	/* [own] CPUID as the caller set it, and what follows from it. */

@@ -43,10 +43,10 @@ enum exit_space { EXIT_SPACE_PORT, EXIT_SPACE_MEMORY };
 struct exit_access {
 	enum exit_space space;
 	bool write;
+	bool refused; /* by all that the core has: run_handle_fast() has asked */
 	uint8_t size; /* 1, 2, 4 or 8; an access never crosses a page */
 	uint64_t address;
 	uint64_t data; /* of a write */
-	bool refused;  /* by all that the core has: run_handle_fast() has asked */
 };
 
 struct exit {
