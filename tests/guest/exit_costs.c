@@ -11,6 +11,8 @@
 #define PIC_MASK 0x21
 #define MSR_APIC_BASE 0x1b
 #define NO_HYPERCALL 0xffff
+#define FRESH_MEMORY 0x2000000 /* up to 32 MiB + 9 MiB: the machine has more */
+#define PAGE 4096
 
 static void nothing(void)
 {
@@ -48,6 +50,15 @@ static void read_monitor_port(void)
 	in8(LINE_STATUS);
 }
 
+/* Each time a page that nothing has touched yet. */
+static void touch_page(void)
+{
+	static volatile uint8_t *page = (uint8_t *)FRESH_MEMORY;
+
+	*page = 1;
+	page += PAGE;
+}
+
 static uint32_t ticks_of(void (*what)(void), uint32_t times)
 {
 	uint64_t start = read_tsc();
@@ -79,5 +90,6 @@ void guest_main(uint32_t magic, const void *multiboot_info)
 	measure("msr read", read_msr);
 	measure("port read in the core", read_core_port);
 	measure("port read by the monitor", read_monitor_port);
+	measure("first touch of 4 KiB", touch_page);
 	guest_exit(0);
 }

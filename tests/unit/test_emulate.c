@@ -301,13 +301,58 @@ static void faults(void **state)
 	assert_int_equal(go(), EMULATE_UNKNOWN);
 }
 
+static void expect_gp(struct vcpu *vcpu)
+{
+	assert_int_equal(go(), EMULATE_FAULT);
+	assert_int_equal(vcpu->exception.vector, CPU_VECTOR_GP);
+	vcpu->exception.kind = CPU_EVENT_NONE;
+}
+
+static void checks_control_registers(void **state)
+{
+	struct vcpu *vcpu = vcpu_of(&one);
+	struct cpu_state *s = &vcpu->state;
+
+	(void)state;
+	s->gpr[CPU_RAX] = s->cr0 & ~CR0_PG; /* not in 64-bit mode */
+	BEGIN(0x0f, 0x22, 0xc0)             /* mov cr0, rax */
+	expect_gp(vcpu);
+	s->gpr[CPU_RAX] = s->cr0 | CR0_NW;
+	BEGIN(0x0f, 0x22, 0xc0)
+	expect_gp(vcpu);
+	s->gpr[CPU_RAX] = (s->cr0 & ~CR0_WP) | CR0_TS;
+	BEGIN(0x0f, 0x22, 0xc0)
+	assert_int_equal(go(), EMULATE_DONE);
+	assert_int_equal(s->cr0 & (CR0_WP | CR0_TS), CR0_TS);
+	assert_int_equal(s->rip, SOFT_MACHINE_CODE + 3);
+	s->gpr[CPU_RBX] = CR0_MP; /* LMSW neither clears PE nor changes what is above bit 3 */
+	BEGIN(0x0f, 0x01, 0xf3)   /* lmsw bx */
+	assert_int_equal(go(), EMULATE_DONE);
+	assert_int_equal(s->cr0 & (CR0_PG | CR0_TS | CR0_MP | CR0_PE), CR0_PG | CR0_MP | CR0_PE);
+
+	s->gpr[CPU_RAX] = s->cr4 & ~CR4_PAE;
+	BEGIN(0x0f, 0x22, 0xe0) /* mov cr4, rax */
+	expect_gp(vcpu);
+	s->gpr[CPU_RAX] = s->cr4 | BIT(31);
+	BEGIN(0x0f, 0x22, 0xe0)
+	expect_gp(vcpu);
+	s->gpr[CPU_RAX] = s->cr4 ^ CR4_PGE;
+	BEGIN(0x0f, 0x22, 0xe0)
+	assert_int_equal(go(), EMULATE_DONE);
+	assert_int_equal(s->cr4, s->gpr[CPU_RAX]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(like_the_soft_cpu), TEST(reads_and_writes_devices),
-		TEST(crosses_pages),     TEST(repeats),
-		TEST(uses_ports),        TEST(faults),
+		TEST(like_the_soft_cpu),
+		TEST(reads_and_writes_devices),
+		TEST(crosses_pages),
+		TEST(repeats),
+		TEST(uses_ports),
+		TEST(faults),
+		TEST(checks_control_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

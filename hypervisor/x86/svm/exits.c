@@ -123,6 +123,8 @@ static enum svm_next handle_instruction(struct svm_vcpu *c, struct exit *exit, e
 	exit->length = find_length(c);
 	if (!exit->length)
 		return SVM_OUTSIDE;
+	if (kind == EXIT_CPUID)
+		svm_take_xcr0(c); /* it tells of XCR0 */
 	exit->kind = kind;
 	return try_fast(c, exit);
 }

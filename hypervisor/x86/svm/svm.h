@@ -199,6 +199,7 @@ bool svm_debug_step_done(struct svm_vcpu *c, struct exit *exit);
 
 void svm_vector_load(struct svm_vcpu *c); /* with preemption off: around the inner loop */
 void svm_vector_put(struct svm_vcpu *c);
+void svm_take_xcr0(struct svm_vcpu *c); /* between load and put: the state has the guest's */
 
 /* --- exits.c */
 

@@ -15,6 +15,12 @@ static bool has_keys(const struct svm_vcpu *c)
 	return svm_features.pkru && (c->vcpu.state.cr4 & CR4_PKE);
 }
 
+/* QEMU's emulated SVM has no exit for XSETBV: what the guest has set is found in the register. */
+void svm_take_xcr0(struct svm_vcpu *c)
+{
+	c->vcpu.state.xcr0 = read_xcr0();
+}
+
 void svm_vector_load(struct svm_vcpu *c)
 {
 	const struct cpu_state *s = &c->vcpu.state;
@@ -41,6 +47,7 @@ void svm_vector_put(struct svm_vcpu *c)
 		if (s->pkru != c->host_pkru)
 			write_pkru(c->host_pkru);
 	}
+	svm_take_xcr0(c);
 	if (s->xcr0 != c->host_xcr0)
 		write_xcr0(c->host_xcr0);
 	save_vector_state(s->xsave, svm_features.vector_components);
