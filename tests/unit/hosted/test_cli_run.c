@@ -245,8 +245,8 @@ static void bad_values_are_told_with_their_option(void **state)
 		       "user,hostfwd=tcp::1");
 	assert_refused("--console: \"vga\" is not known; give serial, virtio or none", "--kernel",
 		       "k", "--console", "vga");
-	assert_refused("--engine: \"xen\" is not known; give auto, dyad, kvm or soft", "--kernel", "k",
-		       "--engine", "xen");
+	assert_refused("--engine: \"xen\" is not known; give auto, dyad, kvm or soft", "--kernel",
+		       "k", "--engine", "xen");
 	assert_refused("--log-level: \"loud\"", "--kernel", "k", "--log-level", "loud");
 	assert_refused("--name: \"a/b\"", "--kernel", "k", "--name", "a/b");
 	assert_refused("two VM definitions are given", "DEF", "--config", "DEF");
