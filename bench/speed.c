@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast the CPU is that this runs on: millions a second, to standard output, of
+ * How fast the CPU is that this runs on: millions a second, to standard output.
  *
- *   speed integer    instructions: a loop of 64-bit loads, stores, arithmetic, shifts, branches
- * that go both ways, and a call, whose instructions are counted by hand speed float floating-point
- * operations in double precision: the product of two matrices, as the compiler makes it with SSE2
+ * `speed integer` counts instructions, by hand: a loop of 64-bit loads, stores, arithmetic, shifts,
+ * branches that go both ways, and a call.
+ *
+ * `speed float` counts floating-point operations in double precision: the product of two matrices,
+ * as the compiler makes it with SSE2.
  */
 #include <stdint.h>
 #include <stdio.h>

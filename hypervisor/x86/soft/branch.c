@@ -124,22 +124,7 @@ static void jcc_legacy(struct soft_vcpu *c, const struct soft_op *op)
 		take_far(c, op, soft_condition(c->flags, n));                                      \
 	}
 
-CONDITION(0)
-CONDITION(1)
-CONDITION(2)
-CONDITION(3)
-CONDITION(4)
-CONDITION(5)
-CONDITION(6)
-CONDITION(7)
-CONDITION(8)
-CONDITION(9)
-CONDITION(10)
-CONDITION(11)
-CONDITION(12)
-CONDITION(13)
-CONDITION(14)
-CONDITION(15)
+SOFT_EACH_CONDITION(CONDITION)
 
 static soft_handler *const jcc_near[16] = SOFT_CONDITIONS(jcc_near);
 static soft_handler *const jcc_far[16] = SOFT_CONDITIONS(jcc_far);

@@ -60,22 +60,7 @@ static void setcc_m(struct soft_vcpu *c, const struct soft_op *op)
 		soft_next(c, op);                                                                  \
 	}
 
-CONDITION(0)
-CONDITION(1)
-CONDITION(2)
-CONDITION(3)
-CONDITION(4)
-CONDITION(5)
-CONDITION(6)
-CONDITION(7)
-CONDITION(8)
-CONDITION(9)
-CONDITION(10)
-CONDITION(11)
-CONDITION(12)
-CONDITION(13)
-CONDITION(14)
-CONDITION(15)
+SOFT_EACH_CONDITION(CONDITION)
 
 static soft_handler *const setcc[16] = SOFT_CONDITIONS(setcc);
 static soft_handler *const cmov[SOFT_SIZES][16] = {

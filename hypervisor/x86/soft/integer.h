@@ -396,6 +396,10 @@ static SOFT_INLINE void soft_branch_take(struct soft_vcpu *c, const struct soft_
 			name##_8, name##_9, name##_10, name##_11, name##_12, name##_13, name##_14, \
 			name##_15                                                                  \
 	}
+/* The macro for each number of a condition. */
+#define SOFT_EACH_CONDITION(macro)                                                                 \
+	macro(0) macro(1) macro(2) macro(3) macro(4) macro(5) macro(6) macro(7) macro(8) macro(9)  \
+		macro(10) macro(11) macro(12) macro(13) macro(14) macro(15)
 /* Without one of a byte. */
 #define SOFT_WIDE_SIZES(name)                                                                      \
 	{                                                                                          \
