@@ -22,6 +22,7 @@
 #define BATCH_CASES 1024
 #define FAILURES_MAX 20
 #define SLOT_SIZE 256
+#define LONG_CASES 100000000 /* from so many on it says how far it is */
 
 #define XSAVE_FSW 2
 #define XSAVE_MXCSR 24
@@ -352,6 +353,13 @@ static void run_batch(struct run *run, uint64_t batch)
 	}
 }
 
+/* A line for each percent that batches number from up to to passes. */
+static void tell_progress(uint64_t from, uint64_t to, uint64_t batches)
+{
+	if (from * 100 / batches != to * 100 / batches && to < batches)
+		fprintf(stderr, "differential: %llu%%\n", (unsigned long long)(to * 100 / batches));
+}
+
 static int worker(const struct options *options, unsigned index)
 {
 	struct run run = {.options = options};
@@ -373,8 +381,11 @@ static int worker(const struct options *options, unsigned index)
 	if (options->one_batch)
 		run_batch(&run, options->batch);
 	for (uint64_t i = index; !options->one_batch && i < batches && run.failures < FAILURES_MAX;
-	     i += options->processes)
+	     i += options->processes) {
 		run_batch(&run, i);
+		if (index == 0 && options->cases >= LONG_CASES)
+			tell_progress(i, i + options->processes, batches);
+	}
 	printf("differential: %llu cases of %zu instructions, %llu of them with exceptions; "
 	       "%u instructions differ\n",
 	       (unsigned long long)run.cases, run.forms[DECODE_64].ops,
