@@ -487,6 +487,15 @@ static void checks_control_registers(void **state)
 	s->gpr[CPU_RAX] = s->cr0 | CR0_NW;
 	BEGIN(0x0f, 0x22, 0xc0)
 	expect_gp(vcpu);
+	s->gpr[CPU_RAX] = s->cr0 | UINT64_C(1) << 40;
+	BEGIN(0x0f, 0x22, 0xc0)
+	expect_gp(vcpu);
+	BEGIN(0x0f, 0x20, 0xc2) /* mov rdx, cr0 */
+	assert_int_equal(go(), EMULATE_DONE);
+	assert_int_equal(s->gpr[CPU_RDX], s->cr0);
+	BEGIN(0x0f, 0x01, 0xe1) /* smsw ecx */
+	assert_int_equal(go(), EMULATE_DONE);
+	assert_int_equal(s->gpr[CPU_RCX], s->cr0);
 	s->gpr[CPU_RAX] = (s->cr0 & ~CR0_WP) | CR0_TS;
 	BEGIN(0x0f, 0x22, 0xc0)
 	assert_int_equal(go(), EMULATE_DONE);
