@@ -205,7 +205,8 @@ static enum emulate_result access(struct emulation *m, unsigned segment, uint64_
 				  unsigned size, bool write, uint64_t *value)
 {
 	struct vcpu *vcpu = m->vcpu;
-	unsigned intent = (write ? WALK_WRITE : 0) | (vcpu->state.cpl == 3 ? WALK_USER : 0);
+	unsigned intent =
+		WALK_MARK | (write ? WALK_WRITE : 0) | (vcpu->state.cpl == 3 ? WALK_USER : 0);
 	uint64_t linear, second, gpa[2] = {0}, data;
 	unsigned first;
 	uint32_t error;

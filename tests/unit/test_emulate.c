@@ -446,6 +446,32 @@ static void uses_ports(void **state)
 	assert_int_equal(one.ram[SOFT_MACHINE_DATA + 1], 0xbe);
 }
 
+/* The page table says what was read and written. */
+static void marks_pages(void **state)
+{
+	uint8_t *pde = one.ram + SOFT_MACHINE_PD, *pml4e = one.ram + SOFT_MACHINE_PML4;
+	uint64_t *gpr = vcpu_of(&one)->state.gpr;
+
+	(void)state;
+	store_le64(pde, load_le64(pde) & ~(PTE_A | PTE_D));
+	store_le64(pml4e, load_le64(pml4e) & ~PTE_A);
+	gpr[CPU_RBX] = SOFT_MACHINE_DATA;
+	BEGIN(0x8b, 0x03) /* mov eax, [rbx] */
+	assert_int_equal(go(), EMULATE_DONE);
+	assert_int_equal(load_le64(pde) & (PTE_A | PTE_D), PTE_A);
+	assert_int_equal(load_le64(pml4e) & PTE_A, PTE_A);
+	gpr[CPU_RSP] = SOFT_MACHINE_STACK;
+	BEGIN(0x53) /* push rbx */
+	assert_int_equal(go(), EMULATE_DONE);
+	assert_int_equal(load_le64(pde) & (PTE_A | PTE_D), PTE_A | PTE_D);
+	/* A write that is refused marks nothing. */
+	store_le64(pde, load_le64(pde) & ~(PTE_A | PTE_D | PTE_RW));
+	BEGIN(0x53)
+	assert_int_equal(go(), EMULATE_FAULT);
+	assert_int_equal(load_le64(pde) & (PTE_A | PTE_D), 0);
+	vcpu_of(&one)->exception.kind = CPU_EVENT_NONE;
+}
+
 static void faults(void **state)
 {
 	struct vcpu *vcpu = vcpu_of(&one);
@@ -529,6 +555,7 @@ int main(void)
 		TEST(branches_and_divides),
 		TEST(repeats),
 		TEST(uses_ports),
+		TEST(marks_pages),
 		TEST(faults),
 		TEST(checks_control_registers),
 	};
