@@ -45,7 +45,6 @@ static int vcpu_create(struct vcpu *vcpu)
 	c->vmcb = host_pages_alloc(0, &c->vmcb_physical);
 	if (!c->vmcb)
 		return -ENOMEM;
-	c->length_epoch = 1; /* no length is of a run() yet */
 	svm_vmcb_init(c);
 	return 0;
 }
