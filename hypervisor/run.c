@@ -57,8 +57,6 @@ void run_take_signals(struct vcpu *vcpu)
 	if (!vcpu->lapic)
 		return;
 	signals = lapic_take_signals(vcpu->lapic, &vector);
-	if (!signals)
-		return;
 	if (signals & LAPIC_SIGNAL_INIT)
 		take_init(vcpu);
 	if ((signals & LAPIC_SIGNAL_SIPI) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
@@ -82,9 +80,11 @@ static void take_requests(struct vcpu *vcpu)
 
 /* --- What is delivered ------------------------------------------------------------------------ */
 
+/* A CPU that halts is behind the instruction that the shadow is for, whatever its caller has set. */
 static bool is_shadowed(const struct vcpu *vcpu)
 {
-	return vcpu->state.sti_shadow || vcpu->state.mov_ss_shadow;
+	return (vcpu->state.sti_shadow || vcpu->state.mov_ss_shadow) &&
+	       vcpu->mp_state != KVM_MP_STATE_HALTED;
 }
 
 static bool takes_interrupts(const struct vcpu *vcpu)
@@ -155,13 +155,10 @@ static bool caller_wants_window(const struct vcpu *vcpu)
 
 /* --- Halts ------------------------------------------------------------------------------------ */
 
-static bool wakes(struct vcpu *vcpu)
+/* Else it waits for INIT or a start-up IPI, and takes nothing. */
+static bool runs_or_halts(const struct vcpu *vcpu)
 {
-	if (vcpu->inject.kind != CPU_EVENT_NONE || vcpu->exception.kind != CPU_EVENT_NONE)
-		return true;
-	if (vcpu->nmi_pending && !vcpu->state.nmi_masked)
-		return true;
-	return takes_interrupts(vcpu) && has_interrupt(vcpu);
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE || vcpu->mp_state == KVM_MP_STATE_HALTED;
 }
 
 /* Until a kick; -EINTR when something came for the thread. */
@@ -216,16 +213,19 @@ static int64_t run_until_exit(struct vcpu *vcpu)
 		__atomic_store_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
 		if (host_run_interrupted(&vcpu->run_state))
 			return -EINTR;
-		run_take_signals(vcpu);
+		if (vcpu->lapic && lapic_has_signals(vcpu->lapic))
+			run_take_signals(vcpu);
 		take_requests(vcpu);
-		if (vcpu->mp_state == KVM_MP_STATE_HALTED && wakes(vcpu))
+		if (runs_or_halts(vcpu))
+			choose_event(vcpu, false);
+		/* What is delivered ends a halt. */
+		if (vcpu->mp_state == KVM_MP_STATE_HALTED && vcpu->inject.kind != CPU_EVENT_NONE)
 			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 		if (vcpu->mp_state != KVM_MP_STATE_RUNNABLE) {
 			if (block(vcpu) < 0)
 				return -EINTR;
 			continue;
 		}
-		choose_event(vcpu, false);
 		if (caller_wants_window(vcpu)) {
 			if (ready_for_caller(vcpu)) {
 				vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;

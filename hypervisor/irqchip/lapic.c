@@ -233,14 +233,16 @@ void lapic_lint0_rose(struct lapic *lapic)
 
 int lapic_highest(const struct lapic *lapic, unsigned field)
 {
-	const uint32_t *first = &lapic->regs[field / 4];
+	const uint32_t *first = &lapic->regs[field / 4], *at = first + APIC_VECTORS / 32 * 4;
 
-	for (int word = APIC_VECTORS / 32 - 1; word >= 0; word--) {
-		uint32_t bits = __atomic_load_n(&first[word * 4], __ATOMIC_SEQ_CST);
+	do {
+		uint32_t bits;
 
+		at -= 4;
+		bits = __atomic_load_n(at, __ATOMIC_SEQ_CST);
 		if (bits)
-			return word * 32 + 31 - __builtin_clz(bits);
-	}
+			return (int)(at - first) * 8 + 31 - __builtin_clz(bits);
+	} while (at != first);
 	return -1;
 }
 

@@ -194,6 +194,8 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	uint32_t code = (uint32_t)c->vmcb->control.exit_code;
 	enum exit_kind kind;
 
+	if (code == SVM_EXIT_IOIO)
+		return handle_port(c, exit);
 	switch (code) {
 	case SVM_EXIT_INTR:
 	case SVM_EXIT_NMI:
@@ -201,8 +203,6 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	case SVM_EXIT_INIT:
 		return c->vcpu.inject.kind == CPU_EVENT_NONE && !c->vcpu.want_nmi_window ? SVM_AGAIN
 											 : SVM_CORE;
-	case SVM_EXIT_IOIO:
-		return handle_port(c, exit);
 	case SVM_EXIT_VINTR:
 		exit->kind = EXIT_INTERRUPT_WINDOW;
 		return SVM_CORE;

@@ -134,7 +134,8 @@ static enum entry enter(struct svm_vcpu *c, struct svm_cpu *cpu)
 	set_gif();
 	svm_vmcb_leave(c);
 	svm_debug_leave(c);
-	svm_take_back(c);
+	if (c->nmi_leaving || (control->exit_interrupt & SVM_EVENT_VALID))
+		svm_take_back(c);
 	return ENTRY_DONE;
 }
 
@@ -199,7 +200,7 @@ static bool is_nmi_window(const struct svm_vcpu *c)
 
 static void run(struct svm_vcpu *c, struct exit *exit)
 {
-	if (svm_debug_step_done(c, exit))
+	if (c->step_done && svm_debug_step_done(c, exit))
 		return;
 	if (c->access == SVM_ACCESS_EMULATION && svm_go_on_emulating(c, exit))
 		return;
