@@ -97,14 +97,16 @@ static bool has_interrupt(struct vcpu *vcpu)
 	return vcpu->queued_interrupt >= 0 || (vcpu->lapic && lapic_pending(vcpu->lapic) >= 0);
 }
 
-static int take_interrupt(struct vcpu *vcpu, bool atomic)
+/* others: whether one that was there before could be taken on top. */
+static int take_interrupt(struct vcpu *vcpu, bool atomic, bool *others)
 {
 	int vector = vcpu->queued_interrupt;
 
 	vcpu->queued_interrupt = -1;
+	*others = true;
 	if (vector >= 0 || !vcpu->lapic)
 		return vector;
-	return lapic_acknowledge(vcpu->lapic, atomic);
+	return lapic_acknowledge(vcpu->lapic, atomic, others);
 }
 
 /*
@@ -114,6 +116,8 @@ static int take_interrupt(struct vcpu *vcpu, bool atomic)
  */
 static void choose_event(struct vcpu *vcpu, bool atomic)
 {
+	bool others = true;
+
 	vcpu->want_window = vcpu->want_nmi_window = false;
 	if (vcpu->inject.kind == CPU_EVENT_NONE && vcpu->exception.kind != CPU_EVENT_NONE) {
 		vcpu->inject = vcpu->exception;
@@ -129,14 +133,14 @@ static void choose_event(struct vcpu *vcpu, bool atomic)
 		vcpu->want_nmi_window = vcpu->nmi_pending;
 	}
 	if (vcpu->inject.kind == CPU_EVENT_NONE && takes_interrupts(vcpu) && !is_shadowed(vcpu)) {
-		int vector = take_interrupt(vcpu, atomic);
+		int vector = take_interrupt(vcpu, atomic, &others);
 
 		if (vector < 0)
 			return;
 		vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT,
 						  .vector = (uint8_t)vector};
 	}
-	vcpu->want_window = !vcpu->debug_block_interrupts && has_interrupt(vcpu);
+	vcpu->want_window = others && !vcpu->debug_block_interrupts && has_interrupt(vcpu);
 }
 
 /* --- A caller that has its own interrupt controller ------------------------------------------- */

@@ -75,8 +75,9 @@ int lapic_pending(struct lapic *lapic);
 /*
  * Takes it: the acknowledge cycle. -1 when there is none.  It may offer the guest to end it by its
  * flag in memory, unless it is called in atomic context (and then without lapic_has_flag() alone).
+ * others: whether one that was there before could be taken on top of it.
  */
-int lapic_acknowledge(struct lapic *lapic, bool atomic);
+int lapic_acknowledge(struct lapic *lapic, bool atomic, bool *others);
 /* NMI, INIT and start-up IPI that came; each call takes them. Bits below. */
 uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 #define LAPIC_SIGNAL_NMI 1u

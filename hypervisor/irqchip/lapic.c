@@ -27,6 +27,7 @@ static void reset_registers(struct lapic *lapic)
 	for (unsigned offset = 0; offset < KVM_APIC_REG_SIZE; offset += 4)
 		lapic_set_reg(lapic, offset, 0);
 	__atomic_store_n(&lapic->irr_any, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&lapic->in_service, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&lapic->errors, 0, __ATOMIC_RELAXED);
 	lapic_set_reg(lapic, APIC_ID, x2apic ? id : id << APIC_ID_SHIFT);
 	lapic_set_reg(lapic, APIC_VERSION, APIC_VERSION_VALUE);
@@ -249,8 +250,12 @@ int lapic_highest(const struct lapic *lapic, unsigned field)
 uint8_t lapic_ppr(const struct lapic *lapic)
 {
 	uint8_t tpr = (uint8_t)lapic_reg(lapic, APIC_TPR);
-	int in_service = lapic_highest(lapic, APIC_ISR);
-	uint8_t class = in_service < 0 ? 0 : (uint8_t)in_service & 0xf0;
+	int in_service = -1;
+	uint8_t class;
+
+	if (__atomic_load_n(&lapic->in_service, __ATOMIC_RELAXED))
+		in_service = lapic_highest(lapic, APIC_ISR);
+	class = in_service < 0 ? 0 : (uint8_t)in_service & 0xf0;
 
 	return (tpr & 0xf0) >= class ? tpr : class;
 }
@@ -301,10 +306,11 @@ int lapic_pending(struct lapic *lapic)
 	return next_vector(lapic);
 }
 
-int lapic_acknowledge(struct lapic *lapic, bool atomic)
+int lapic_acknowledge(struct lapic *lapic, bool atomic, bool *others)
 {
 	int vector;
 
+	*others = true;
 	if (has_extint(lapic)) {
 		vector = pic_acknowledge(lapic->chip);
 		if (vector >= 0)
@@ -317,6 +323,8 @@ int lapic_acknowledge(struct lapic *lapic, bool atomic)
 		return -1;
 	put_bit(lapic, APIC_IRR, (uint8_t)vector, false);
 	put_bit(lapic, APIC_ISR, (uint8_t)vector, true);
+	__atomic_store_n(&lapic->in_service, lapic->in_service + 1, __ATOMIC_RELAXED);
+	*others = false;
 	if (lapic->pv_eoi_gpa && !atomic)
 		lapic_pv_eoi_offer(lapic);
 	return vector;
