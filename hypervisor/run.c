@@ -98,7 +98,7 @@ static bool has_interrupt(struct vcpu *vcpu)
 }
 
 /* others: whether one that was there before could be taken on top. */
-static int take_interrupt(struct vcpu *vcpu, bool atomic, bool *others)
+static int take_interrupt(struct vcpu *vcpu, bool offer, bool *others)
 {
 	int vector = vcpu->queued_interrupt;
 
@@ -106,15 +106,16 @@ static int take_interrupt(struct vcpu *vcpu, bool atomic, bool *others)
 	*others = true;
 	if (vector >= 0 || !vcpu->lapic)
 		return vector;
-	return lapic_acknowledge(vcpu->lapic, atomic, others);
+	return lapic_acknowledge(vcpu->lapic, offer, others);
 }
 
 /*
  * Chooses what the backend delivers before the next instruction, one thing at a time: an exception
  * belongs to the instruction before, then come NMIs, then interrupts (APM2 section 8.5).  What
- * can't be taken yet gets a window: the backend exits when it can be.
+ * can't be taken yet gets a window: the backend exits when it can be.  offer: see
+ * lapic_acknowledge().
  */
-static void choose_event(struct vcpu *vcpu, bool atomic)
+static void choose_event(struct vcpu *vcpu, bool offer)
 {
 	bool others = true;
 
@@ -133,7 +134,7 @@ static void choose_event(struct vcpu *vcpu, bool atomic)
 		vcpu->want_nmi_window = vcpu->nmi_pending;
 	}
 	if (vcpu->inject.kind == CPU_EVENT_NONE && takes_interrupts(vcpu) && !is_shadowed(vcpu)) {
-		int vector = take_interrupt(vcpu, atomic, &others);
+		int vector = take_interrupt(vcpu, offer, &others);
 
 		if (vector < 0)
 			return;
@@ -221,7 +222,7 @@ static int64_t run_until_exit(struct vcpu *vcpu)
 			run_take_signals(vcpu);
 		take_requests(vcpu);
 		if (runs_or_halts(vcpu))
-			choose_event(vcpu, false);
+			choose_event(vcpu, !vcpu->vm->backend->fast);
 		/* What is delivered ends a halt. */
 		if (vcpu->mp_state == KVM_MP_STATE_HALTED && vcpu->inject.kind != CPU_EVENT_NONE)
 			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
@@ -255,7 +256,7 @@ bool run_look_fast(struct vcpu *vcpu)
 	    __atomic_load_n(&vcpu->vm->waiting_count, __ATOMIC_SEQ_CST) ||
 	    lapic_has_signals(vcpu->lapic))
 		return false;
-	choose_event(vcpu, true);
+	choose_event(vcpu, false);
 	return true;
 }
 

@@ -306,7 +306,7 @@ int lapic_pending(struct lapic *lapic)
 	return next_vector(lapic);
 }
 
-int lapic_acknowledge(struct lapic *lapic, bool atomic, bool *others)
+int lapic_acknowledge(struct lapic *lapic, bool offer, bool *others)
 {
 	int vector;
 
@@ -325,7 +325,7 @@ int lapic_acknowledge(struct lapic *lapic, bool atomic, bool *others)
 	put_bit(lapic, APIC_ISR, (uint8_t)vector, true);
 	__atomic_store_n(&lapic->in_service, lapic->in_service + 1, __ATOMIC_RELAXED);
 	*others = false;
-	if (lapic->pv_eoi_gpa && !atomic)
+	if (lapic->pv_eoi_gpa && offer)
 		lapic_pv_eoi_offer(lapic);
 	return vector;
 }

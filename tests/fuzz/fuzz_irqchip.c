@@ -73,7 +73,7 @@ static void take(struct chips *chips, unsigned cpu)
 	if (pending < 0)
 		return;
 	fuzz_check(lapic_has_work(lapic));
-	fuzz_check(lapic_acknowledge(lapic, false, &others) == pending);
+	fuzz_check(lapic_acknowledge(lapic, true, &others) == pending);
 	fuzz_check(others || lapic_pending(lapic) < 0);
 }
 

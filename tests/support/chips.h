@@ -178,11 +178,8 @@ static inline int chips_take(struct chips *chips, unsigned cpu)
 {
 	int pending = lapic_pending(chips_lapic(chips, cpu));
 	bool others = true;
-	int taken = pending < 0 ? -1 : lapic_acknowledge(chips_lapic(chips, cpu), false, &others);
+	int taken = pending < 0 ? -1 : lapic_acknowledge(chips_lapic(chips, cpu), true, &others);
 
-	/* What is taken of the APIC's own is the highest. */
-	if (!others && lapic_pending(chips_lapic(chips, cpu)) >= 0)
-		return -2;
 	return taken == pending ? taken : -2;
 }
 

@@ -194,6 +194,11 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	uint32_t code = (uint32_t)c->vmcb->control.exit_code;
 	enum exit_kind kind;
 
+	/* These two are most exits. */
+	if (code == SVM_EXIT_MSR)
+		return handle_instruction(c, exit,
+					  c->vmcb->control.exit_info1 & SVM_MSR_WRITE ? EXIT_MSR_WRITE
+										      : EXIT_MSR_READ);
 	if (code == SVM_EXIT_IOIO)
 		return handle_port(c, exit);
 	switch (code) {
