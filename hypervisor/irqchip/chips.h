@@ -60,6 +60,7 @@ struct lapic {
 	uint32_t regs[KVM_APIC_REG_SIZE / sizeof(uint32_t)];
 	uint64_t base;       /* IA32_APIC_BASE: [own] to write, [any] to read */
 	bool irr_any;        /* [any] false: no bit of IRR is set */
+	uint32_t in_service; /* bits of ISR that are set: [own] to write, [any] to read */
 	uint32_t signals;    /* [any] LAPIC_SIGNAL_* */
 	uint8_t sipi_vector; /* [any] set before its signal */
 	uint32_t errors;     /* [any] for ESR, at the next write to it */

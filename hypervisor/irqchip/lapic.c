@@ -27,6 +27,7 @@ static void reset_registers(struct lapic *lapic)
 	for (unsigned offset = 0; offset < KVM_APIC_REG_SIZE; offset += 4)
 		lapic_set_reg(lapic, offset, 0);
 	__atomic_store_n(&lapic->irr_any, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&lapic->in_service, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&lapic->errors, 0, __ATOMIC_RELAXED);
 	lapic_set_reg(lapic, APIC_ID, x2apic ? id : id << APIC_ID_SHIFT);
 	lapic_set_reg(lapic, APIC_VERSION, APIC_VERSION_VALUE);
@@ -233,21 +234,28 @@ void lapic_lint0_rose(struct lapic *lapic)
 
 int lapic_highest(const struct lapic *lapic, unsigned field)
 {
-	for (int word = APIC_VECTORS / 32 - 1; word >= 0; word--) {
-		uint32_t bits = __atomic_load_n(&lapic->regs[(field + (unsigned)word * 16) / 4],
-						__ATOMIC_SEQ_CST);
+	const uint32_t *first = &lapic->regs[field / 4], *at = first + APIC_VECTORS / 32 * 4;
 
+	do {
+		uint32_t bits;
+
+		at -= 4;
+		bits = __atomic_load_n(at, __ATOMIC_SEQ_CST);
 		if (bits)
-			return word * 32 + 31 - __builtin_clz(bits);
-	}
+			return (int)(at - first) * 8 + 31 - __builtin_clz(bits);
+	} while (at != first);
 	return -1;
 }
 
 uint8_t lapic_ppr(const struct lapic *lapic)
 {
 	uint8_t tpr = (uint8_t)lapic_reg(lapic, APIC_TPR);
-	int in_service = lapic_highest(lapic, APIC_ISR);
-	uint8_t class = in_service < 0 ? 0 : (uint8_t)in_service & 0xf0;
+	int in_service = -1;
+	uint8_t class;
+
+	if (__atomic_load_n(&lapic->in_service, __ATOMIC_RELAXED))
+		in_service = lapic_highest(lapic, APIC_ISR);
+	class = in_service < 0 ? 0 : (uint8_t)in_service & 0xf0;
 
 	return (tpr & 0xf0) >= class ? tpr : class;
 }
@@ -288,7 +296,8 @@ int lapic_pending(struct lapic *lapic)
 {
 	int vector;
 
-	lapic_pv_eoi_sync(lapic, __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST));
+	if (lapic->pv_eoi_set)
+		lapic_pv_eoi_sync(lapic, __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST));
 	if (has_extint(lapic)) {
 		vector = pic_pending(lapic->chip);
 		if (vector >= 0)
@@ -297,22 +306,27 @@ int lapic_pending(struct lapic *lapic)
 	return next_vector(lapic);
 }
 
-int lapic_acknowledge(struct lapic *lapic)
+int lapic_acknowledge(struct lapic *lapic, bool offer, bool *others)
 {
 	int vector;
 
+	*others = true;
 	if (has_extint(lapic)) {
 		vector = pic_acknowledge(lapic->chip);
 		if (vector >= 0)
 			return vector;
 	}
-	lapic_pv_eoi_sync(lapic, true);
+	if (lapic->pv_eoi_set)
+		lapic_pv_eoi_sync(lapic, __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST));
 	vector = next_vector(lapic);
 	if (vector < 0)
 		return -1;
 	put_bit(lapic, APIC_IRR, (uint8_t)vector, false);
 	put_bit(lapic, APIC_ISR, (uint8_t)vector, true);
-	lapic_pv_eoi_offer(lapic);
+	__atomic_store_n(&lapic->in_service, lapic->in_service + 1, __ATOMIC_RELAXED);
+	*others = false;
+	if (lapic->pv_eoi_gpa && offer)
+		lapic_pv_eoi_offer(lapic);
 	return vector;
 }
 
@@ -327,9 +341,14 @@ uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector)
 	return signals;
 }
 
+bool lapic_has_signals(const struct lapic *lapic)
+{
+	return __atomic_load_n(&lapic->signals, __ATOMIC_SEQ_CST);
+}
+
 bool lapic_has_work(const struct lapic *lapic)
 {
-	if (__atomic_load_n(&lapic->signals, __ATOMIC_SEQ_CST) || has_extint(lapic))
+	if (lapic_has_signals(lapic) || has_extint(lapic))
 		return true;
 	return __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST) && lapic_is_enabled(lapic) &&
 	       lapic_highest(lapic, APIC_IRR) >> 4 > lapic_ppr(lapic) >> 4;

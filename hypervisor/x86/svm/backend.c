@@ -45,7 +45,6 @@ static int vcpu_create(struct vcpu *vcpu)
 	c->vmcb = host_pages_alloc(0, &c->vmcb_physical);
 	if (!c->vmcb)
 		return -ENOMEM;
-	c->length_epoch = 1; /* no length is of a run() yet */
 	svm_vmcb_init(c);
 	return 0;
 }
@@ -97,6 +96,7 @@ const struct backend svm_backend = {
 	.name = "svm",
 	.vcpu_size = sizeof(struct svm_vcpu),
 	.vm_size = sizeof(struct svm_vm),
+	.fast = true,
 	.probe = probe,
 	.vm_create = vm_create,
 	.vm_destroy = vm_destroy,

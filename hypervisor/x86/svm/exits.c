@@ -13,10 +13,12 @@
 /* --- Lengths of instructions ------------------------------------------------------------------ */
 
 /*
- * Where the CPU doesn't tell an instruction's length it is decoded, and remembered as long as each
- * run(), or the one before, met it: the exit code says which instruction stands there, so all that
+ * Where the CPU doesn't tell an instruction's length it is decoded, and remembered for as long as it
+ * is met once in LENGTH_RUNS run()s: the exit code says which instruction stands there, so all that
  * could be wrong is the number of its prefixes, were it replaced by the same with others.
  */
+#define LENGTH_RUNS 64
+
 static struct svm_length *length_place(struct svm_vcpu *c)
 {
 	uint64_t rip = c->vcpu.state.rip;
@@ -33,7 +35,7 @@ static uint8_t find_length(struct svm_vcpu *c)
 	if (svm_features.next_rip)
 		return (uint8_t)(c->vmcb->control.next_rip - s->rip);
 	l = length_place(c);
-	if (l->rip != s->rip || l->cr3 != s->cr3 || c->length_epoch - l->epoch > 1 ||
+	if (l->rip != s->rip || l->cr3 != s->cr3 || c->length_epoch - l->epoch > LENGTH_RUNS ||
 	    l->exit_code != (uint32_t)c->vmcb->control.exit_code)
 		return 0;
 	l->epoch = c->length_epoch;
@@ -195,6 +197,13 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	uint32_t code = (uint32_t)c->vmcb->control.exit_code;
 	enum exit_kind kind;
 
+	/* These two are most exits. */
+	if (code == SVM_EXIT_MSR)
+		return handle_instruction(c, exit,
+					  c->vmcb->control.exit_info1 & SVM_MSR_WRITE ? EXIT_MSR_WRITE
+										      : EXIT_MSR_READ);
+	if (code == SVM_EXIT_IOIO)
+		return handle_port(c, exit);
 	switch (code) {
 	case SVM_EXIT_INTR:
 	case SVM_EXIT_NMI:
@@ -202,8 +211,6 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	case SVM_EXIT_INIT:
 		return c->vcpu.inject.kind == CPU_EVENT_NONE && !c->vcpu.want_nmi_window ? SVM_AGAIN
 											 : SVM_CORE;
-	case SVM_EXIT_IOIO:
-		return handle_port(c, exit);
 	case SVM_EXIT_VINTR:
 		exit->kind = EXIT_INTERRUPT_WINDOW;
 		return SVM_CORE;
