@@ -6,6 +6,7 @@
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
+#include <linux/interrupt.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/preempt.h>
@@ -34,12 +35,15 @@ void host_preempt_off(void)
 	preempt_disable();
 }
 
-/* A kernel that preempts at chosen points only would never do so in the loop around a guest. */
 void host_preempt_on(void)
 {
 	preempt_enable();
-	if (preemptible())
-		cond_resched();
+}
+
+/* A kernel that preempts at chosen points only would never do so in the loop around a guest. */
+void host_reschedule(void)
+{
+	cond_resched();
 }
 
 void host_irq_off(void)
@@ -57,9 +61,13 @@ void host_kick_cpu(unsigned cpu)
 	driver_send_reschedule(cpu);
 }
 
+/*
+ * Soft interrupts don't run between host_fpu_begin() and host_fpu_end(), and nobody is woken for
+ * them: a guest that exits for interrupts alone would hold up its CPU's timers, network and RCU.
+ */
 bool host_irq_pending_or_resched(void)
 {
-	return need_resched() || driver_thread_has_work();
+	return need_resched() || local_softirq_pending() || driver_thread_has_work();
 }
 
 /* Saves the thread's registers, and sets none: what the core loads are all. */

@@ -32,6 +32,11 @@ static int vm_create(struct vm *vm)
 	return err;
 }
 
+static void vm_stop(struct vm *vm)
+{
+	stage2_stop(&svm_vm_of(vm)->stage2);
+}
+
 static void vm_destroy(struct vm *vm)
 {
 	stage2_destroy(&svm_vm_of(vm)->stage2);
@@ -99,6 +104,7 @@ const struct backend svm_backend = {
 	.vm_size = sizeof(struct svm_vm),
 	.probe = probe,
 	.vm_create = vm_create,
+	.vm_stop = vm_stop,
 	.vm_destroy = vm_destroy,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,

@@ -148,6 +148,7 @@ static enum svm_next run_inside(struct svm_vcpu *c, struct exit *exit)
 	c->ran = true;
 	put_cpu(c, cpu);
 	host_preempt_on();
+	host_reschedule();
 	return next;
 }
 
