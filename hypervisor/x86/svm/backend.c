@@ -52,6 +52,8 @@ static int vcpu_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	c->length_epoch = 1; /* no length is of a run() yet */
 	svm_vmcb_init(c);
+	if (svm_features.ibpb)
+		vcpu->run_state.scheduled_out = svm_mitigations_scheduled_out;
 	return 0;
 }
 
