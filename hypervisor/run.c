@@ -57,6 +57,8 @@ void run_take_signals(struct vcpu *vcpu)
 	if (!vcpu->lapic)
 		return;
 	signals = lapic_take_signals(vcpu->lapic, &vector);
+	if (!signals)
+		return;
 	if (signals & LAPIC_SIGNAL_INIT)
 		take_init(vcpu);
 	if ((signals & LAPIC_SIGNAL_SIPI) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
@@ -95,12 +97,14 @@ static bool has_interrupt(struct vcpu *vcpu)
 	return vcpu->queued_interrupt >= 0 || (vcpu->lapic && lapic_pending(vcpu->lapic) >= 0);
 }
 
-static int take_interrupt(struct vcpu *vcpu)
+static int take_interrupt(struct vcpu *vcpu, bool atomic)
 {
 	int vector = vcpu->queued_interrupt;
 
 	vcpu->queued_interrupt = -1;
-	return vector >= 0 ? vector : lapic_acknowledge(vcpu->lapic);
+	if (vector >= 0 || !vcpu->lapic)
+		return vector;
+	return lapic_acknowledge(vcpu->lapic, atomic);
 }
 
 /*
@@ -108,7 +112,7 @@ static int take_interrupt(struct vcpu *vcpu)
  * belongs to the instruction before, then come NMIs, then interrupts (APM2 section 8.5).  What
  * can't be taken yet gets a window: the backend exits when it can be.
  */
-static void choose_event(struct vcpu *vcpu)
+static void choose_event(struct vcpu *vcpu, bool atomic)
 {
 	vcpu->want_window = vcpu->want_nmi_window = false;
 	if (vcpu->inject.kind == CPU_EVENT_NONE && vcpu->exception.kind != CPU_EVENT_NONE) {
@@ -124,18 +128,15 @@ static void choose_event(struct vcpu *vcpu)
 		}
 		vcpu->want_nmi_window = vcpu->nmi_pending;
 	}
-	if (!has_interrupt(vcpu))
-		return;
 	if (vcpu->inject.kind == CPU_EVENT_NONE && takes_interrupts(vcpu) && !is_shadowed(vcpu)) {
-		int vector = take_interrupt(vcpu);
+		int vector = take_interrupt(vcpu, atomic);
 
-		if (vector >= 0)
-			vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT,
-							  .vector = (uint8_t)vector};
-		if (!has_interrupt(vcpu))
+		if (vector < 0)
 			return;
+		vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT,
+						  .vector = (uint8_t)vector};
 	}
-	vcpu->want_window = !vcpu->debug_block_interrupts;
+	vcpu->want_window = !vcpu->debug_block_interrupts && has_interrupt(vcpu);
 }
 
 /* --- A caller that has its own interrupt controller ------------------------------------------- */
@@ -224,7 +225,7 @@ static int64_t run_until_exit(struct vcpu *vcpu)
 				return -EINTR;
 			continue;
 		}
-		choose_event(vcpu);
+		choose_event(vcpu, false);
 		if (caller_wants_window(vcpu)) {
 			if (ready_for_caller(vcpu)) {
 				vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
@@ -235,6 +236,23 @@ static int64_t run_until_exit(struct vcpu *vcpu)
 		if (enter_guest(vcpu) == RUN_LEAVE)
 			return 0;
 	}
+}
+
+bool run_look_fast(struct vcpu *vcpu)
+{
+	if (!vcpu->lapic || vcpu->nmi_pending || vcpu->debug_step || lapic_has_flag(vcpu->lapic))
+		return false;
+	/*
+	 * Before all looks at what others want, as in run_until_exit().  Who waits for vCPUs to
+	 * leave the guest says so before its kick.
+	 */
+	__atomic_store_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST) ||
+	    __atomic_load_n(&vcpu->vm->waiting_count, __ATOMIC_SEQ_CST) ||
+	    lapic_has_signals(vcpu->lapic))
+		return false;
+	choose_event(vcpu, true);
+	return true;
 }
 
 /* The data that the caller read for the guest from its device: copied once, as it may change. */

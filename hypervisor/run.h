@@ -41,6 +41,13 @@ enum run_fast {
 };
 enum run_fast run_handle_fast(struct vcpu *vcpu, struct exit *exit);
 
+/*
+ * After RUN_FAST_LEAVE, an exception that was raised, or a kick: does what the core would do about
+ * it, and chooses what is delivered next, if that needs nothing that sleeps.  True: on into the
+ * guest; false: run() returns, without an exit.  Atomic.
+ */
+bool run_look_fast(struct vcpu *vcpu);
+
 /* The instruction at RIP, of length bytes, is done: RIP, shadows, RF, and #DB by TF. [own] */
 void run_finish(struct vcpu *vcpu, uint8_t length);
 

@@ -216,13 +216,14 @@ static enum run_step leave_failed(struct vcpu *vcpu, const struct exit *exit)
 
 enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit)
 {
+	if (exit->kind == EXIT_ACCESS) /* the commonest that comes here */
+		return handle_access(vcpu, &exit->access);
 	switch (exit->kind) {
 	case EXIT_NONE:
 	case EXIT_INTERRUPT_WINDOW:
 	case EXIT_NMI_WINDOW:
-		return RUN_GO_ON;
 	case EXIT_ACCESS:
-		return handle_access(vcpu, &exit->access);
+		return RUN_GO_ON;
 	case EXIT_CPUID:
 		return handle_cpuid(vcpu, exit->length);
 	case EXIT_MSR_READ:

@@ -71,6 +71,8 @@ void irqchip_unmasked(struct irqchip *chip, unsigned which, unsigned pin)
 
 /* --- Accesses --------------------------------------------------------------------------------- */
 
+#define PORTS_END 0x100u /* of the chips', but for ELCR */
+
 static bool owns_port(struct irqchip *chip, uint32_t port)
 {
 	struct pit *pit = irqchip_pit(chip);
@@ -98,7 +100,8 @@ bool irqchip_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, ui
 	struct irqchip *chip = vcpu->vm->irqchip;
 	uint64_t value = 0;
 
-	if (!owns_port(chip, port))
+	/* Most ports are others'. */
+	if ((port >= PORTS_END && (port & ~1u) != PIC_ELCR_PORT) || !owns_port(chip, port))
 		return false;
 	for (unsigned i = 0; i < size; i++) {
 		bool owned = owns_port(chip, port + i);

@@ -72,8 +72,11 @@ void lapic_set_features(struct lapic *lapic, bool x2apic, bool deadline, uint8_t
 /* The vector that the CPU would take now, were its interrupts on (local APIC, else the PIC's by
  * LVT0 or ExtINT): -1 for none. */
 int lapic_pending(struct lapic *lapic);
-/* Takes it: the acknowledge cycle. -1 when it has gone. */
-int lapic_acknowledge(struct lapic *lapic);
+/*
+ * Takes it: the acknowledge cycle. -1 when there is none.  It may offer the guest to end it by its
+ * flag in memory, unless it is called in atomic context (and then without lapic_has_flag() alone).
+ */
+int lapic_acknowledge(struct lapic *lapic, bool atomic);
 /* NMI, INIT and start-up IPI that came; each call takes them. Bits below. */
 uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 #define LAPIC_SIGNAL_NMI 1u
@@ -81,6 +84,8 @@ uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 #define LAPIC_SIGNAL_SIPI 4u
 #define LAPIC_SIGNAL_SMI 8u
 #define LAPIC_SIGNAL_NMI_SECOND 16u /* another NMI came before the first was taken */
+/* Whether any waits. Any context. */
+bool lapic_has_signals(const struct lapic *lapic);
 /* An NMI, as KVM_NMI asks for. Any context. */
 void lapic_raise_nmi(struct lapic *lapic);
 /* Whether a halted CPU has a reason to look. Any context. */

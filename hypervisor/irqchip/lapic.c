@@ -233,9 +233,10 @@ void lapic_lint0_rose(struct lapic *lapic)
 
 int lapic_highest(const struct lapic *lapic, unsigned field)
 {
+	const uint32_t *first = &lapic->regs[field / 4];
+
 	for (int word = APIC_VECTORS / 32 - 1; word >= 0; word--) {
-		uint32_t bits = __atomic_load_n(&lapic->regs[(field + (unsigned)word * 16) / 4],
-						__ATOMIC_SEQ_CST);
+		uint32_t bits = __atomic_load_n(&first[word * 4], __ATOMIC_SEQ_CST);
 
 		if (bits)
 			return word * 32 + 31 - __builtin_clz(bits);
@@ -288,7 +289,8 @@ int lapic_pending(struct lapic *lapic)
 {
 	int vector;
 
-	lapic_pv_eoi_sync(lapic, __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST));
+	if (lapic->pv_eoi_set)
+		lapic_pv_eoi_sync(lapic, __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST));
 	if (has_extint(lapic)) {
 		vector = pic_pending(lapic->chip);
 		if (vector >= 0)
@@ -297,7 +299,7 @@ int lapic_pending(struct lapic *lapic)
 	return next_vector(lapic);
 }
 
-int lapic_acknowledge(struct lapic *lapic)
+int lapic_acknowledge(struct lapic *lapic, bool atomic)
 {
 	int vector;
 
@@ -306,13 +308,15 @@ int lapic_acknowledge(struct lapic *lapic)
 		if (vector >= 0)
 			return vector;
 	}
-	lapic_pv_eoi_sync(lapic, true);
+	if (lapic->pv_eoi_set)
+		lapic_pv_eoi_sync(lapic, __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST));
 	vector = next_vector(lapic);
 	if (vector < 0)
 		return -1;
 	put_bit(lapic, APIC_IRR, (uint8_t)vector, false);
 	put_bit(lapic, APIC_ISR, (uint8_t)vector, true);
-	lapic_pv_eoi_offer(lapic);
+	if (lapic->pv_eoi_gpa && !atomic)
+		lapic_pv_eoi_offer(lapic);
 	return vector;
 }
 
@@ -327,9 +331,14 @@ uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector)
 	return signals;
 }
 
+bool lapic_has_signals(const struct lapic *lapic)
+{
+	return __atomic_load_n(&lapic->signals, __ATOMIC_SEQ_CST);
+}
+
 bool lapic_has_work(const struct lapic *lapic)
 {
-	if (__atomic_load_n(&lapic->signals, __ATOMIC_SEQ_CST) || has_extint(lapic))
+	if (lapic_has_signals(lapic) || has_extint(lapic))
 		return true;
 	return __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST) && lapic_is_enabled(lapic) &&
 	       lapic_highest(lapic, APIC_IRR) >> 4 > lapic_ppr(lapic) >> 4;

@@ -85,6 +85,7 @@
 #define SVM_CLEAN_INTERCEPTS (1u << 0) /* and the TSC offset */
 #define SVM_CLEAN_ASID (1u << 2)
 #define SVM_CLEAN_VIRTUAL_INTERRUPT (1u << 3)
+#define SVM_CLEAN_DEBUG (1u << 6) /* DR6 and DR7 */
 #define SVM_CLEAN_CR2 (1u << 9)
 #define SVM_CLEAN_ALL 0x3ffu /* that this hypervisor knows of */
 

@@ -72,7 +72,7 @@ static void take(struct chips *chips, unsigned cpu)
 	if (pending < 0)
 		return;
 	fuzz_check(lapic_has_work(lapic));
-	fuzz_check(lapic_acknowledge(lapic) == pending);
+	fuzz_check(lapic_acknowledge(lapic, false) == pending);
 }
 
 /* Time goes on by up to a second, timer by timer. */

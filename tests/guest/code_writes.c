@@ -4,16 +4,10 @@
  * instruction over itself, another page), and by another CPU; locked operations between CPUs.  With
  * one CPU what needs two is left out.
  */
+#include "tests/guest/support/other.h"
 #include "tests/guest/support/traps.h"
 
 #define PAGE 4096u
-#define LAPIC 0xfee00000u
-#define LAPIC_ICR_LOW (*(volatile uint32_t *)(LAPIC + 0x300))
-#define LAPIC_ICR_HIGH (*(volatile uint32_t *)(LAPIC + 0x310))
-#define LAPIC_SPURIOUS (*(volatile uint32_t *)(LAPIC + 0xf0))
-#define ICR_INIT_OTHERS 0xc4500u
-#define ICR_STARTUP_OTHERS 0xc4600u
-#define TRAMPOLINE 0x8000u
 
 static uint8_t area[8 * PAGE] __attribute__((aligned(4096)));
 
@@ -171,7 +165,7 @@ static void locked_writes(void)
 
 enum { WAIT, COUNT, SPLIT, CALL, STOP };
 
-static volatile uint32_t others, order, done, rounds, mistakes;
+static volatile uint32_t order, done, rounds, mistakes;
 static volatile uint32_t published, taken;
 static uint32_t counter, counter64[2] __attribute__((aligned(64)));
 static uint8_t split[128] __attribute__((aligned(64)));
@@ -223,11 +217,10 @@ static void call_published(void)
 	}
 }
 
-__attribute__((used, noreturn)) static void other_main(void)
+static void run_other(void)
 {
 	uint32_t last = WAIT;
 
-	__asm__ volatile("lock incl %0" : "+m"(others) : : "cc");
 	for (;;) {
 		while (order == last)
 			pause();
@@ -249,46 +242,6 @@ __attribute__((used, noreturn)) static void other_main(void)
 		}
 		done = last;
 	}
-}
-
-/* The other CPU's first instructions, at TRAMPOLINE, in real mode. */
-__asm__(".code16\n"
-	"other_begin: cli\n"
-	"	xorw %ax, %ax\n"
-	"	movw %ax, %ds\n"
-	"	lgdtl other_gdtr - other_begin + 0x8000\n"
-	"	movl %cr0, %eax\n"
-	"	orb $1, %al\n"
-	"	movl %eax, %cr0\n"
-	"	ljmpl $0x08, $other_start\n"
-	"other_gdtr: .word 0xff\n"
-	"	.long gdt\n"
-	"other_end:\n"
-	".code32\n"
-	"other_start: movw $0x10, %ax\n"
-	"	movw %ax, %ds\n"
-	"	movw %ax, %es\n"
-	"	movw %ax, %ss\n"
-	"	movl $other_stack + 4096, %esp\n"
-	"	call other_main\n");
-__attribute__((used)) static uint8_t other_stack[PAGE] __attribute__((aligned(16)));
-extern const uint8_t other_begin[], other_end[];
-
-static bool start_other(void)
-{
-	uint64_t until;
-
-	put((uint8_t *)TRAMPOLINE, other_begin, (unsigned)(other_end - other_begin));
-	LAPIC_SPURIOUS = 0x1ff;
-	LAPIC_ICR_LOW = ICR_INIT_OTHERS;
-	until = read_tsc() + 20000000;
-	while (read_tsc() < until)
-		pause();
-	LAPIC_ICR_LOW = ICR_STARTUP_OTHERS | TRAMPOLINE >> 12;
-	until = read_tsc() + 2000000000;
-	while (!others && read_tsc() < until)
-		pause();
-	return others > 0;
 }
 
 static void finish(uint32_t what)
@@ -336,7 +289,7 @@ void guest_main(uint32_t magic, const void *multiboot_info)
 	across_pages();
 	chain();
 	locked_writes();
-	if (start_other())
+	if (other_start(run_other))
 		two_cpus();
 	else
 		guest_print("one CPU\n");

@@ -50,7 +50,6 @@ static int vcpu_create(struct vcpu *vcpu)
 	c->vmcb = host_pages_alloc(0, &c->vmcb_physical);
 	if (!c->vmcb)
 		return -ENOMEM;
-	c->length_epoch = 1; /* no length is of a run() yet */
 	svm_vmcb_init(c);
 	if (svm_features.ibpb)
 		vcpu->run_state.scheduled_out = svm_mitigations_scheduled_out;

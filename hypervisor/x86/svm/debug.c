@@ -38,7 +38,12 @@ static void intercept(struct svm_vcpu *c, bool want)
 void svm_debug_load(struct svm_vcpu *c)
 {
 	const struct vcpu *vcpu = &c->vcpu;
+	uint32_t *exceptions = &c->vmcb->control.intercept_exceptions;
 
+	if (vcpu->debug_software != ((*exceptions & 1u << CPU_VECTOR_BP) != 0)) {
+		*exceptions ^= 1u << CPU_VECTOR_BP;
+		c->clean &= ~SVM_CLEAN_INTERCEPTS;
+	}
 	c->host_dr7 = read_dr7();
 	if (c->host_dr7 & DR7_ANY)
 		save_registers(c->host_dr);
@@ -81,16 +86,12 @@ void svm_debug_enter(struct svm_vcpu *c)
 	const struct vcpu *vcpu = &c->vcpu;
 	struct vmcb *v = c->vmcb;
 	uint64_t dr7 = vcpu->debug_hardware ? vcpu->debug_dr7 | DR7_ONES : vcpu->state.dr7;
-	uint32_t exceptions = v->control.intercept_exceptions & ~(1u << CPU_VECTOR_BP);
 
-	if (vcpu->debug_software)
-		exceptions |= 1u << CPU_VECTOR_BP;
-	if (v->save.dr6 != vcpu->state.dr6 || v->save.dr7 != dr7 ||
-	    v->control.intercept_exceptions != exceptions)
-		c->clean = 0;
-	v->save.dr6 = vcpu->state.dr6;
-	v->save.dr7 = dr7;
-	v->control.intercept_exceptions = exceptions;
+	if (v->save.dr6 != vcpu->state.dr6 || v->save.dr7 != dr7) {
+		v->save.dr6 = vcpu->state.dr6;
+		v->save.dr7 = dr7;
+		c->clean &= ~SVM_CLEAN_DEBUG;
+	}
 	c->stepping = is_stepping(c);
 	c->stepping_tf = vcpu->state.rflags & RFLAGS_TF;
 	if (c->stepping)

@@ -13,10 +13,12 @@
 /* --- Lengths of instructions ------------------------------------------------------------------ */
 
 /*
- * Where the CPU doesn't tell an instruction's length it is decoded, and remembered as long as each
- * run(), or the one before, met it: the exit code says which instruction stands there, so all that
+ * Where the CPU doesn't tell an instruction's length it is decoded, and remembered for as long as it
+ * is met once in LENGTH_RUNS run()s: the exit code says which instruction stands there, so all that
  * could be wrong is the number of its prefixes, were it replaced by the same with others.
  */
+#define LENGTH_RUNS 64
+
 static struct svm_length *length_place(struct svm_vcpu *c)
 {
 	uint64_t rip = c->vcpu.state.rip;
@@ -33,7 +35,7 @@ static uint8_t find_length(struct svm_vcpu *c)
 	if (svm_features.next_rip)
 		return (uint8_t)(c->vmcb->control.next_rip - s->rip);
 	l = length_place(c);
-	if (l->rip != s->rip || l->cr3 != s->cr3 || c->length_epoch - l->epoch > 1 ||
+	if (l->rip != s->rip || l->cr3 != s->cr3 || c->length_epoch - l->epoch > LENGTH_RUNS ||
 	    l->exit_code != (uint32_t)c->vmcb->control.exit_code)
 		return 0;
 	l->epoch = c->length_epoch;

@@ -9,6 +9,7 @@
  * and sends an interrupt is not missed.  They are taken when GIF is set again after the exit.
  */
 #include "hw/msr.h"
+#include "hypervisor/run.h"
 #include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
 
@@ -98,18 +99,26 @@ static void put_cpu(struct svm_vcpu *c, struct svm_cpu *cpu)
 
 /* --- The inner loop --------------------------------------------------------------------------- */
 
-/* Once into the guest; false: there is something to do before. */
-static bool enter(struct svm_vcpu *c, struct svm_cpu *cpu)
+enum entry {
+	ENTRY_DONE, /* the guest has run */
+	ENTRY_HOST, /* not: the host wants the thread */
+	ENTRY_LOOK, /* not: something came for the vCPU */
+};
+
+/* Once into the guest. */
+static enum entry enter(struct svm_vcpu *c, struct svm_cpu *cpu)
 {
 	struct vmcb_control *control = &c->vmcb->control;
+	bool host;
 
 	/* Before the looks at kicked and at the generation: whoever sets those looks at this. */
 	__atomic_store_n(&c->inside, c->cpu + 1, __ATOMIC_SEQ_CST);
 	clear_gif();
-	if (__atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST) || host_irq_pending_or_resched()) {
+	host = host_irq_pending_or_resched();
+	if (host || __atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST)) {
 		__atomic_store_n(&c->inside, 0, __ATOMIC_RELEASE);
 		set_gif();
-		return false;
+		return host ? ENTRY_HOST : ENTRY_LOOK;
 	}
 	svm_inject(c);
 	svm_vmcb_enter(c);
@@ -126,7 +135,33 @@ static bool enter(struct svm_vcpu *c, struct svm_cpu *cpu)
 	svm_vmcb_leave(c);
 	svm_debug_leave(c);
 	svm_take_back(c);
-	return true;
+	return ENTRY_DONE;
+}
+
+/* Whether all that the core would do now is look at what came. */
+static bool is_look(const struct exit *exit)
+{
+	return exit->kind == EXIT_NONE || exit->kind == EXIT_INTERRUPT_WINDOW;
+}
+
+/* An entry, its exit, and what needs nothing of the host. */
+static enum svm_next go(struct svm_vcpu *c, struct svm_cpu *cpu, struct exit *exit)
+{
+	enum svm_next next = SVM_CORE;
+
+	switch (enter(c, cpu)) {
+	case ENTRY_HOST:
+		return SVM_CORE;
+	case ENTRY_LOOK:
+		break;
+	case ENTRY_DONE:
+		next = svm_exit_inside(c, exit);
+		break;
+	}
+	if (next != SVM_CORE || !is_look(exit) || !run_look_fast(&c->vcpu))
+		return next;
+	exit->kind = EXIT_NONE;
+	return SVM_AGAIN;
 }
 
 static enum svm_next run_inside(struct svm_vcpu *c, struct exit *exit)
@@ -144,7 +179,7 @@ static enum svm_next run_inside(struct svm_vcpu *c, struct exit *exit)
 		return SVM_CORE;
 	}
 	while (next == SVM_AGAIN)
-		next = enter(c, cpu) ? svm_exit_inside(c, exit) : SVM_CORE;
+		next = go(c, cpu, exit);
 	put_cpu(c, cpu);
 	host_preempt_on();
 	host_reschedule();

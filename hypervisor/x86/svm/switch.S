@@ -91,17 +91,15 @@ svm_switch:
 	xor	%r15d, %r15d
 	/* The return stack: 32 entries that lead to where speculation stops, before the first RET. */
 	testl	$SVM_SWITCH_FILL_RETURNS, (%rsp)
-	jz	5f
-	mov	$16, %ecx
-2:	call	3f
+	jz	3f
+	.rept	32
+	call	2f
 	int3
-3:	call	4f
-	int3
-4:	dec	%ecx
-	jnz	2b
+2:
+	.endr
 	lfence
 	add	$256, %rsp		/* the 32 addresses */
-5:	SVM_BEFORE_RETURN
+3:	SVM_BEFORE_RETURN
 	add	$32, %rsp
 	pop	%r15
 	pop	%r14
