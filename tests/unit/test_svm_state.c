@@ -206,6 +206,48 @@ static void asks_for_windows(void **state)
 	assert_false(control->intercept_misc1 & SVM_INTERCEPT_VINTR);
 }
 
+/* What exits because a debugger outside asked for it goes to it, and what is the guest's to the
+ * guest. */
+static void tells_the_debugger(void **state)
+{
+	struct exit exit = {.kind = EXIT_NONE};
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	fill(&vcpu->state);
+	vcpu->state.rip = 0x1234;
+	vcpu->state.dr6 = DR6_ONES;
+	vcpu->state.segment[CPU_CS].base = 0x10000;
+	vcpu->debug_hardware = vcpu->debug_software = true;
+	vcpu->debug_dr7 = 1;
+	svm_vmcb_enter(c);
+	svm_debug_enter(c);
+	assert_int_equal(c->vmcb->save.dr7, DR7_ONES | 1);
+	assert_int_equal(svm_debug_exception(c, CPU_VECTOR_BP, &exit), SVM_CORE);
+	assert_int_equal(exit.kind, EXIT_DEBUG);
+	assert_int_equal(exit.debug.vector, CPU_VECTOR_BP);
+	assert_int_equal(exit.debug.rip, 0x11234);
+
+	exit.kind = EXIT_NONE;
+	c->vmcb->save.dr6 = DR6_ONES | 1;
+	svm_debug_leave(c);
+	assert_int_equal(svm_debug_exception(c, CPU_VECTOR_DB, &exit), SVM_CORE);
+	assert_int_equal(exit.kind, EXIT_DEBUG);
+	assert_int_equal(exit.debug.dr6, DR6_ONES | 1);
+	assert_int_equal(vcpu->state.dr6, DR6_ONES);
+	assert_int_equal(vcpu->exception.kind, CPU_EVENT_NONE);
+
+	exit.kind = EXIT_NONE;
+	vcpu->debug_hardware = vcpu->debug_software = false;
+	svm_debug_enter(c);
+	c->vmcb->save.dr6 = DR6_ONES | 1;
+	svm_debug_leave(c);
+	assert_int_equal(svm_debug_exception(c, CPU_VECTOR_DB, &exit), SVM_CORE);
+	assert_int_equal(exit.kind, EXIT_NONE);
+	assert_int_equal(vcpu->exception.vector, CPU_VECTOR_DB);
+	assert_int_equal(vcpu->state.dr6, DR6_ONES | 1);
+}
+
 /* What is owed, by the CPU's family and leaf 0x80000021. */
 static void chooses_mitigations(void **state)
 {
@@ -269,6 +311,7 @@ int main(void)
 		TEST(injects),
 		TEST(masks_nmis_until_iret),
 		TEST(asks_for_windows),
+		TEST(tells_the_debugger),
 		TEST(chooses_mitigations),
 		TEST(intercepts_all_but_the_guests_own),
 	};
