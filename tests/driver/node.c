@@ -6,7 +6,8 @@
  *   node NODE test [NAME]      all tests, or one
  *   node NODE churn COUNT      makes, runs and closes so many VMs
  *   node NODE fuzz SECONDS SEED
- *   node NODE spin             prints a line once a guest runs, and runs it until it is killed
+ *   node NODE walk SECONDS     runs a guest that changes all of its memory, and looks whether it is
+ * right node NODE spin             prints a line once a guest runs, and runs it until it is killed
  *   node NODE refused          exit status 0 if no VM can be made, for -EBUSY
  */
 #include "tests/driver/machine.h"
@@ -605,6 +606,29 @@ static int spin(void)
 	}
 }
 
+/* A guest that walks over its pages for so long: none may lose or win a step. */
+static int walk(unsigned seconds)
+{
+	time_t end = time(NULL) + seconds;
+	struct machine m;
+	struct runner r;
+	bool even;
+
+	if (machine_begin(&m, true, code_walk, sizeof(code_walk)) < 0)
+		return 1;
+	runner_begin(&r, &m);
+	while (time(NULL) < end && walks(&m)) {
+		/* Some of its memory goes and comes, as memory does. */
+		madvise(m.ram, RAM_SIZE, MADV_PAGEOUT);
+		sleep_ms(100);
+	}
+	runner_end(&r);
+	even = walked_evenly(&m) && *walk_counter(&m, 0) > 0;
+	printf("%s %u walks\n", even ? "ok" : "not ok", *walk_counter(&m, 0));
+	machine_end(&m);
+	return even ? 0 : 1;
+}
+
 static int refused(void)
 {
 	int system = open(node_path, O_RDWR | O_CLOEXEC);
@@ -675,11 +699,14 @@ int main(int argc, char **argv)
 		return churn((unsigned)atoi(argv[3]));
 	if (strcmp(what, "fuzz") == 0 && argc == 5)
 		return fuzz((unsigned)atoi(argv[3]), strtoull(argv[4], NULL, 0));
+	if (strcmp(what, "walk") == 0 && argc == 4)
+		return walk((unsigned)atoi(argv[3]));
 	if (strcmp(what, "spin") == 0)
 		return spin();
 	if (strcmp(what, "refused") == 0)
 		return refused();
 	fprintf(stderr, "usage: node NODE test [NAME] | churn COUNT | fuzz SECONDS SEED | spin | "
+			"walk SECONDS | "
 			"refused\n");
 	return 2;
 }
