@@ -78,12 +78,13 @@ struct runner {
 void runner_begin(struct runner *r, struct machine *m);
 void runner_end(struct runner *r);
 
-/* --- debug.c, fuzz.c: what node.c's main() calls */
+/* --- debug.c, fuzz.c, kexec.c: what node.c's main() calls */
 
 void test_single_steps(void);
 void test_software_breakpoints(void);
 void test_hardware_breakpoints(void);
 int churn(unsigned count);
 int fuzz(unsigned seconds, uint64_t seed);
+int start_kernel(const char *kernel, const char *initrd, const char *words);
 
 #endif

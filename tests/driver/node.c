@@ -8,6 +8,7 @@
  *   node NODE fuzz SECONDS SEED
  *   node NODE walk SECONDS     runs a guest that changes all of its memory, and looks whether it is
  * right node NODE spin             prints a line once a guest runs, and runs it until it is killed
+ *   node NODE kexec KERNEL INITRD WORDS   starts that kernel in this one's place
  *   node NODE refused          exit status 0 if no VM can be made, for -EBUSY
  */
 #include "tests/driver/machine.h"
@@ -703,10 +704,12 @@ int main(int argc, char **argv)
 		return walk((unsigned)atoi(argv[3]));
 	if (strcmp(what, "spin") == 0)
 		return spin();
+	if (strcmp(what, "kexec") == 0 && argc == 6)
+		return start_kernel(argv[3], argv[4], argv[5]);
 	if (strcmp(what, "refused") == 0)
 		return refused();
-	fprintf(stderr, "usage: node NODE test [NAME] | churn COUNT | fuzz SECONDS SEED | spin | "
-			"walk SECONDS | "
-			"refused\n");
+	fprintf(stderr,
+		"usage: node NODE test [NAME] | churn COUNT | fuzz SECONDS SEED | walk SECONDS | "
+		"spin | kexec KERNEL INITRD WORDS | refused\n");
 	return 2;
 }
