@@ -364,8 +364,8 @@ int64_t hypervisor_vm_command(struct vm *vm, uint32_t number, uint64_t arg)
 
 	if (!command)
 		return -ENOTTY;
-	if (command->needs & NEEDS_LOCK)
-		host_mutex_lock(&vm->mutex);
+	if ((command->needs & NEEDS_LOCK) && host_mutex_lock_killable(&vm->mutex) < 0)
+		return -EINTR;
 	result = check_needs(vm, command->needs,
 			     __atomic_load_n(&vm->irqchip, __ATOMIC_ACQUIRE) != NULL);
 	if (!result)
@@ -396,7 +396,9 @@ static int64_t perform_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t
 
 	if (!command)
 		return -ENOTTY;
-	host_mutex_lock(&vcpu->mutex);
+	/* Behind a KVM_RUN of another thread's it may take for ever. */
+	if (host_mutex_lock_killable(&vcpu->mutex) < 0)
+		return -EINTR;
 	result = check_needs(vcpu->vm, command->needs, vcpu->lapic != NULL);
 	vcpu_sync_state(vcpu);
 	if (!result)

@@ -25,6 +25,8 @@ static void destroy(struct vm *vm)
 {
 	if (vm->irqchip)
 		irqchip_stop(vm->irqchip);
+	if (vm->backend->vm_stop)
+		vm->backend->vm_stop(vm);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++)
 		vcpu_end(vm->vcpus[i]);
 	ioevent_destroy(vm);

@@ -61,6 +61,8 @@ struct host_mutex {
 };
 void host_mutex_init(struct host_mutex *mutex);
 void host_mutex_lock(struct host_mutex *mutex);
+/* The same, for a caller who may have to wait long; -EINTR: its process is being killed. */
+int host_mutex_lock_killable(struct host_mutex *mutex);
 void host_mutex_unlock(struct host_mutex *mutex);
 
 /* Held for a few hundred instructions at the most; keeps callbacks of timers and events away.
@@ -196,6 +198,8 @@ unsigned host_cpu(void);
 unsigned host_cpu_limit(void); /* all numbers, also of CPUs that come later, are below it */
 void host_preempt_off(void);
 void host_preempt_on(void);
+/* Between two parts of a long work: others have the CPU if it is their turn.  Task. */
+void host_reschedule(void);
 void host_irq_off(void);
 void host_irq_on(void);
 
@@ -210,8 +214,9 @@ void host_kick_cpu(unsigned cpu);
 int host_cpus_enable(int (*enable)(unsigned cpu), void (*disable)(unsigned cpu));
 void host_cpus_disable(void);
 
-/* Whether this thread must leave the inner loop: a signal, or another thread's turn.  Atomic; with
- * interrupts off it holds until they are on again or the guest exits. */
+/* Whether this thread must leave the inner loop: a signal, another thread's turn, or work that the
+ * host does only when the vector registers are its own again.  Atomic; with interrupts off it holds
+ * until they are on again or the guest exits. */
 bool host_irq_pending_or_resched(void);
 
 /* Between them, with preemption off, the core owns the vector registers; it saves and loads the

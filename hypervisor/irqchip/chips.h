@@ -342,6 +342,7 @@ struct irqchip {
 	struct host_mutex irqfd_mutex; /* who adds and removes irqfds; before all other locks */
 	struct host_spin irqfd_lock;
 	struct irqfd *irqfds; /* [irqfd_lock], and changed with the mutex */
+	uint32_t irqfd_count; /* with the mutex */
 	uint32_t resamplers;  /* [any] how many of them want to be told of EOIs */
 };
 

@@ -11,6 +11,9 @@
 #include "hypervisor/irqchip/chips.h"
 #include "lib/bits.h"
 
+/* They are gone through with interrupts off; more than a VM has interrupts makes no sense. */
+#define IRQFDS_MAX 1024
+
 struct irqfd {
 	struct irqfd *next; /* [irqfd_lock] */
 	struct irqchip *chip;
@@ -48,19 +51,26 @@ static void count_resampler(struct irqchip *chip, const struct irqfd *irqfd, int
 		__atomic_fetch_add(&chip->resamplers, (uint32_t)by, __ATOMIC_SEQ_CST);
 }
 
-static void add(struct irqchip *chip, struct irqfd *irqfd)
+/* With the mutex. */
+static int add(struct irqchip *chip, struct irqfd *irqfd)
 {
+	if (chip->irqfd_count == IRQFDS_MAX)
+		return -ENOSPC;
+	chip->irqfd_count++;
 	host_spin_lock(&chip->irqfd_lock);
 	irqfd->next = chip->irqfds;
 	chip->irqfds = irqfd;
 	count_resampler(chip, irqfd, 1);
 	host_spin_unlock(&chip->irqfd_lock);
+	return 0;
 }
 
+/* With the mutex, or when nobody else is left. */
 static void drop(struct irqchip *chip, struct irqfd *irqfd)
 {
 	struct irqfd **at;
 
+	chip->irqfd_count--;
 	host_spin_lock(&chip->irqfd_lock);
 	for (at = &chip->irqfds; *at != irqfd; at = &(*at)->next)
 		;
@@ -99,10 +109,12 @@ static int assign(struct irqchip *chip, const struct kvm_irqfd *args)
 		goto out_event;
 	/* In the list first: what was signalled before may come, and end, at once. */
 	host_mutex_lock(&chip->irqfd_mutex);
-	add(chip, irqfd);
-	err = host_event_watch(irqfd->event, &irqfd->watch, signalled);
-	if (err < 0)
-		drop(chip, irqfd);
+	err = add(chip, irqfd);
+	if (!err) {
+		err = host_event_watch(irqfd->event, &irqfd->watch, signalled);
+		if (err < 0)
+			drop(chip, irqfd);
+	}
 	host_mutex_unlock(&chip->irqfd_mutex);
 	if (!err)
 		return 0;

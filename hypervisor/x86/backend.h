@@ -83,6 +83,9 @@ struct backend {
 
 	/* Task context.  What *_create made, *_destroy ends; vCPUs go before their VM. */
 	int (*vm_create)(struct vm *vm);
+	/* The VM is going to end: once it returns nothing of the host's calls the backend about it
+	 * any more, nor looks at its vCPUs, which go next.  NULL: nothing does. */
+	void (*vm_stop)(struct vm *vm);
 	void (*vm_destroy)(struct vm *vm);
 	int (*vcpu_create)(struct vcpu *vcpu);
 	void (*vcpu_destroy)(struct vcpu *vcpu);

@@ -87,6 +87,17 @@ static inline void save_vector_state(void *area, uint64_t components)
 			 : "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
 }
 
+/*
+ * The x87's pointers to its last instruction and operand become those of a load here: where XRSTOR
+ * doesn't set them they would tell of who used it before.  With the registers free to be loaded.
+ */
+static inline void clear_fp_pointers(void)
+{
+	static const uint32_t zero;
+
+	__asm__ volatile("fnclex; emms; fildl %0" : : "m"(zero));
+}
+
 static inline uint32_t read_pkru(void)
 {
 	uint32_t value, high;

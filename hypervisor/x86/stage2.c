@@ -78,6 +78,7 @@ enum change_kind { CHANGE_REMOVE, CHANGE_PROTECT, CHANGE_AGE };
 
 struct change {
 	enum change_kind kind;
+	bool task; /* in task context, with no lock of the host's: others may have the CPU */
 	unsigned budget;
 	bool entries;  /* some were changed so that TLBs must follow */
 	bool accessed; /* one had been */
@@ -179,6 +180,8 @@ static void change_range(struct stage2 *s, uint64_t gpa, uint64_t size, struct c
 		c->budget = CHANGE_BUDGET;
 		gpa = change_table(s, s->root, s->levels, gpa, end, c);
 		host_spin_unlock(&s->lock);
+		if (c->task)
+			host_reschedule();
 	}
 }
 
@@ -195,13 +198,15 @@ static void finish_change(struct stage2 *s, struct change *c)
 
 		c->garbage = (uint64_t *)(uintptr_t)get(&table[0]);
 		host_pages_free(table, 0);
+		if (c->task)
+			host_reschedule();
 	}
 }
 
 void stage2_memory_changed(struct stage2 *s, uint64_t gpa, uint64_t size)
 {
 	const struct memory_slot *slot = memory_find(s->vm, gpa);
-	struct change c = {.kind = CHANGE_REMOVE};
+	struct change c = {.kind = CHANGE_REMOVE, .task = true};
 
 	if (slot && slot->log && slot->gpa <= gpa && gpa + size <= slot->gpa + slot->size)
 		c.kind = CHANGE_PROTECT;
@@ -395,18 +400,18 @@ int stage2_create(struct stage2 *s, const struct stage2_format *format, unsigned
 		s->root = NULL;
 		return err;
 	}
-	s->began = true;
 	return 0;
+}
+
+void stage2_stop(struct stage2 *s)
+{
+	host_memory_end(&s->memory);
 }
 
 void stage2_destroy(struct stage2 *s)
 {
-	struct change c = {.kind = CHANGE_REMOVE};
+	struct change c = {.kind = CHANGE_REMOVE, .task = true};
 
-	if (!s->began)
-		return;
-	host_memory_end(&s->memory);
-	s->began = false;
 	change_range(s, 0, limit_of(s), &c);
 	c.entries = false; /* no vCPU is left */
 	finish_change(s, &c);

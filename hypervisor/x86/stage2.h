@@ -49,7 +49,6 @@ struct stage2 {
 
 	struct host_spin lock;
 	uint64_t changes; /* [lock] how often slots may have changed */
-	bool began;       /* [const] memory is one that must be ended */
 	struct host_memory memory;
 };
 
@@ -66,6 +65,9 @@ struct stage2_spare {
 /* Task context. */
 int stage2_create(struct stage2 *s, const struct stage2_format *format, unsigned levels,
 		  struct vm *vm, void (*flush)(struct vm *vm));
+/* The caller's address space is followed no more: flush() isn't called from there any more.  Then
+ * the vCPUs may go, then the tables. */
+void stage2_stop(struct stage2 *s);
 void stage2_destroy(struct stage2 *s);
 void stage2_spare_free(struct stage2_spare *spare);
 

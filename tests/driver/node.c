@@ -6,210 +6,27 @@
  *   node NODE test [NAME]      all tests, or one
  *   node NODE churn COUNT      makes, runs and closes so many VMs
  *   node NODE fuzz SECONDS SEED
- *   node NODE spin             prints a line once a guest runs, and runs it until it is killed
+ *   node NODE walk SECONDS     runs a guest that changes all of its memory, and looks whether it is
+ * right node NODE spin             prints a line once a guest runs, and runs it until it is killed
+ *   node NODE kexec KERNEL INITRD WORDS   starts that kernel in this one's place
  *   node NODE refused          exit status 0 if no VM can be made, for -EBUSY
  */
-#include <errno.h>
+#include "tests/driver/machine.h"
+
 #include <fcntl.h>
-#include <linux/kvm.h>
-#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096u
-#define LARGE (2u << 20)
-#define RAM_SIZE (2 * LARGE)
-#define MAPPING_SIZE (RAM_SIZE + LARGE)
-#define CODE 0x1000u
-#define COUNTER 0x8000u /* where guests count: a page of its own */
-#define PORT 0x3f0u
-
-static const char *node_path;
 static unsigned passed, failed;
-static bool test_ok;
-static bool large_pages; /* machines' memory is of these */
-
-static void complain(const char *what, int line, long got)
-{
-	printf("# line %d: %s: %ld, errno %d (%s)\n", line, what, got, errno, strerror(errno));
-	test_ok = false;
-}
-
-/* The call succeeds, or fails for that reason. */
-#define WORKS(call)                                                                                \
-	do {                                                                                       \
-		long got_ = (call);                                                                \
-		if (got_ < 0)                                                                      \
-			complain(#call, __LINE__, got_);                                           \
-	} while (0)
-#define FAILS(reason, call)                                                                        \
-	do {                                                                                       \
-		long got_ = (errno = 0, (call));                                                   \
-		if (got_ != -1 || errno != (reason))                                               \
-			complain(#call " is not " #reason, __LINE__, got_);                        \
-	} while (0)
-#define HOLDS(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			complain(#condition, __LINE__, 0);                                         \
-	} while (0)
-
-/* --- A machine of one vCPU -------------------------------------------------------------------- */
-
-struct machine {
-	int system, vm, vcpu;
-	uint8_t *mapping, *ram; /* a mapping larger than RAM, in which that is aligned to 2 MiB */
-	struct kvm_run *run;
-	size_t run_size;
-};
-
-/* Real mode, at CODE. */
-static const uint8_t code_port[] = {0xba, PORT & 0xff, PORT >> 8, 0xb0, 0x5a, 0xee, 0xf4};
-/* incl COUNTER; jmp back */
-static const uint8_t code_count[] = {0x66, 0xff, 0x06, COUNTER & 0xff, COUNTER >> 8, 0xeb, 0xf9};
-
-/* Adds 1 to the first word of each page of WALK, again and again:
- *	mov $0x1000, %ax; 1: mov %ax, %ds; incl 0; add $0x100, %ax; cmp $0x9000, %ax; jb 1b; jmp 0
- */
-static const uint8_t code_walk[] = {0xb8, 0x00, 0x10, 0x8e, 0xd8, 0x66, 0xff, 0x06, 0x00, 0x00,
-				    0x05, 0x00, 0x01, 0x3d, 0x00, 0x90, 0x72, 0xf1, 0xeb, 0xec};
-#define WALK 0x10000u
-#define WALK_PAGES 128u
-
-static int add_slot(int vm, unsigned id, unsigned flags, uint64_t gpa, uint64_t size, uint64_t user)
-{
-	struct kvm_userspace_memory_region region = {id, flags, gpa, size, user};
-
-	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region);
-}
-
-static int machine_begin(struct machine *m, bool irqchip, const uint8_t *code, size_t size)
-{
-	struct kvm_sregs sregs;
-	struct kvm_regs regs = {.rip = CODE, .rflags = 2};
-
-	m->run = MAP_FAILED;
-	m->vm = m->vcpu = -1;
-	m->system = open(node_path, O_RDWR | O_CLOEXEC);
-	m->mapping = mmap(NULL, MAPPING_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (m->system < 0 || m->mapping == MAP_FAILED)
-		return -1;
-	m->ram = m->mapping + LARGE - (uintptr_t)m->mapping % LARGE;
-	madvise(m->ram, RAM_SIZE, large_pages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	m->vm = ioctl(m->system, KVM_CREATE_VM, 0);
-	if (m->vm < 0)
-		return -1;
-	memcpy(m->ram + CODE, code, size);
-	if (add_slot(m->vm, 0, 0, 0, RAM_SIZE, (uintptr_t)m->ram) < 0)
-		return -1;
-	if (irqchip && ioctl(m->vm, KVM_CREATE_IRQCHIP, 0) < 0)
-		return -1;
-	m->vcpu = ioctl(m->vm, KVM_CREATE_VCPU, 0);
-	if (m->vcpu < 0)
-		return -1;
-	m->run_size = ioctl(m->system, KVM_GET_VCPU_MMAP_SIZE, 0);
-	m->run = mmap(NULL, m->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
-	if (m->run == MAP_FAILED || ioctl(m->vcpu, KVM_GET_SREGS, &sregs) < 0)
-		return -1;
-	sregs.cs.base = 0;
-	sregs.cs.selector = 0;
-	if (ioctl(m->vcpu, KVM_SET_SREGS, &sregs) < 0)
-		return -1;
-	return ioctl(m->vcpu, KVM_SET_REGS, &regs);
-}
-
-static void machine_end(struct machine *m)
-{
-	if (m->run != MAP_FAILED)
-		munmap(m->run, m->run_size);
-	if (m->vcpu >= 0)
-		close(m->vcpu);
-	if (m->vm >= 0)
-		close(m->vm);
-	if (m->system >= 0)
-		close(m->system);
-	munmap(m->mapping, MAPPING_SIZE);
-}
-
-static volatile uint32_t *counter_of(const struct machine *m)
-{
-	return (volatile uint32_t *)(m->ram + COUNTER);
-}
-
-static void sleep_ms(long ms)
-{
-	struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-
-	nanosleep(&time, NULL);
-}
-
-/* The guest goes on counting; on a slow and busy host it may take its time. */
-static bool counts(const struct machine *m)
-{
-	uint32_t before = *counter_of(m);
-
-	for (unsigned i = 0; i < 20000; i++) {
-		if (*counter_of(m) != before)
-			return true;
-		sleep_ms(1);
-	}
-	return false;
-}
-
-/* --- A thread that runs it -------------------------------------------------------------------- */
-
-struct runner {
-	struct machine *m;
-	pthread_t thread;
-	atomic_bool stop;
-	int result, error;
-};
-
-static void on_signal(int number)
-{
-	(void)number;
-}
-
-static void *run_machine(void *arg)
-{
-	struct runner *r = arg;
-
-	do {
-		r->result = ioctl(r->m->vcpu, KVM_RUN, 0);
-		r->error = errno;
-	} while (r->result < 0 && r->error == EINTR && !atomic_load(&r->stop));
-	return NULL;
-}
-
-static void runner_begin(struct runner *r, struct machine *m)
-{
-	r->m = m;
-	atomic_store(&r->stop, false);
-	pthread_create(&r->thread, NULL, run_machine, r);
-}
-
-static void runner_end(struct runner *r)
-{
-	atomic_store(&r->stop, true);
-	r->m->run->immediate_exit = 1;
-	pthread_kill(r->thread, SIGUSR1);
-	pthread_join(r->thread, NULL);
-	r->m->run->immediate_exit = 0;
-}
 
 /* --- What needs no guest ---------------------------------------------------------------------- */
 
@@ -560,6 +377,14 @@ static void test_slot_changes(void)
 
 /* --- A guest that walks over pages ------------------------------------------------------------ */
 
+/* Adds 1 to the first word of each page of WALK, again and again:
+ *	mov $0x1000, %ax; 1: mov %ax, %ds; incl 0; add $0x100, %ax; cmp $0x9000, %ax; jb 1b; jmp 0
+ */
+static const uint8_t code_walk[] = {0xb8, 0x00, 0x10, 0x8e, 0xd8, 0x66, 0xff, 0x06, 0x00, 0x00,
+				    0x05, 0x00, 0x01, 0x3d, 0x00, 0x90, 0x72, 0xf1, 0xeb, 0xec};
+#define WALK 0x10000u
+#define WALK_PAGES 128u
+
 static volatile uint32_t *walk_counter(const struct machine *m, unsigned page)
 {
 	return (volatile uint32_t *)(m->ram + WALK + page * PAGE);
@@ -758,191 +583,8 @@ static void test_vector_registers(void)
 	machine_end(&m);
 }
 
-/* --- Much and random -------------------------------------------------------------------------- */
-
-static int churn(unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		struct machine m;
-
-		if (machine_begin(&m, i & 1, code_port, sizeof(code_port)) < 0 ||
-		    ioctl(m.vcpu, KVM_RUN, 0) < 0) {
-			printf("not ok cycle %u: %s\n", i, strerror(errno));
-			return 1;
-		}
-		machine_end(&m);
-	}
-	printf("ok %u cycles\n", count);
-	return 0;
-}
-
-static uint64_t random_state;
-
-static uint64_t random_next(void)
-{
-	/* xorshift64*, by its published constants */
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return random_state * 0x2545f4914f6cdd1d;
-}
-
-static uint64_t random_argument(uint8_t *buffer, size_t size)
-{
-	static const uint64_t addresses[] = {0,
-					     1,
-					     PAGE,
-					     0x7ffffffff000,
-					     0x800000000000,
-					     0xffff888000000000,
-					     0xffffffff81000000,
-					     UINT64_MAX};
-
-	switch (random_next() % 8) {
-	case 0:
-		return random_next();
-	case 1:
-		return random_next() % 16;
-	case 2:
-		return addresses[random_next() % (sizeof(addresses) / sizeof(addresses[0]))];
-	case 3:
-		return (uintptr_t)buffer + size - random_next() % 64; /* into what isn't mapped */
-	default:
-		for (size_t i = 0; i < 512; i++)
-			buffer[i] = random_next() & 1 ? (uint8_t)random_next() : 0;
-		return (uintptr_t)buffer;
-	}
-}
-
-/* Commands that exist, mostly; to any of the descriptors. */
-static uint32_t random_command(void)
-{
-	static const uint32_t commands[] = {
-		KVM_GET_API_VERSION,
-		KVM_CHECK_EXTENSION,
-		KVM_GET_SUPPORTED_CPUID,
-		KVM_GET_MSR_INDEX_LIST,
-		KVM_GET_MSRS,
-		KVM_SET_MSRS,
-		KVM_SET_USER_MEMORY_REGION,
-		KVM_GET_DIRTY_LOG,
-		KVM_CLEAR_DIRTY_LOG,
-		KVM_ENABLE_CAP,
-		KVM_CREATE_IRQCHIP,
-		KVM_GET_IRQCHIP,
-		KVM_SET_IRQCHIP,
-		KVM_CREATE_PIT2,
-		KVM_GET_PIT2,
-		KVM_SET_PIT2,
-		KVM_IRQ_LINE,
-		KVM_IRQ_LINE_STATUS,
-		KVM_SIGNAL_MSI,
-		KVM_SET_GSI_ROUTING,
-		KVM_IRQFD,
-		KVM_IOEVENTFD,
-		KVM_GET_CLOCK,
-		KVM_SET_CLOCK,
-		KVM_SET_TSC_KHZ,
-		KVM_GET_TSC_KHZ,
-		KVM_SET_BOOT_CPU_ID,
-		KVM_SET_TSS_ADDR,
-		KVM_SET_IDENTITY_MAP_ADDR,
-		KVM_CREATE_VCPU,
-		KVM_RUN,
-		KVM_GET_REGS,
-		KVM_SET_REGS,
-		KVM_GET_SREGS,
-		KVM_SET_SREGS,
-		KVM_GET_FPU,
-		KVM_SET_FPU,
-		KVM_GET_XSAVE,
-		KVM_SET_XSAVE,
-		KVM_GET_XCRS,
-		KVM_SET_XCRS,
-		KVM_GET_DEBUGREGS,
-		KVM_SET_DEBUGREGS,
-		KVM_SET_CPUID2,
-		KVM_GET_CPUID2,
-		KVM_GET_LAPIC,
-		KVM_SET_LAPIC,
-		KVM_GET_VCPU_EVENTS,
-		KVM_SET_VCPU_EVENTS,
-		KVM_GET_MP_STATE,
-		KVM_SET_MP_STATE,
-		KVM_INTERRUPT,
-		KVM_NMI,
-		KVM_TRANSLATE,
-		KVM_SET_GUEST_DEBUG,
-		KVM_X86_SETUP_MCE,
-		KVM_KVMCLOCK_CTRL,
-		KVM_RUN,
-		KVM_RUN,
-		KVM_RUN,
-	};
-
-	if (random_next() % 16 == 0)
-		return (uint32_t)random_next();
-	return commands[random_next() % (sizeof(commands) / sizeof(commands[0]))];
-}
-
-/* Interrupts whatever waits, so that a guest that only halts doesn't end it. */
-static void *fuzz_interrupt(void *arg)
-{
-	struct runner *r = arg;
-
-	while (!atomic_load(&r->stop)) {
-		sleep_ms(2);
-		pthread_kill(r->thread, SIGUSR1);
-	}
-	return NULL;
-}
-
-static int fuzz(unsigned seconds, uint64_t seed)
-{
-	struct runner self = {.thread = pthread_self()};
-	size_t size = 64 << 10;
-	uint8_t *buffer =
-		mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	time_t end = time(NULL) + seconds;
-	unsigned long calls = 0, good = 0;
-	pthread_t interrupter;
-
-	mprotect(buffer + size, PAGE, PROT_NONE);
-	random_state = seed | 1;
-	pthread_create(&interrupter, NULL, fuzz_interrupt, &self);
-	while (time(NULL) < end) {
-		struct machine m;
-
-		if (machine_begin(&m, random_next() & 1, code_count, sizeof(code_count)) < 0) {
-			printf("not ok no machine: %s\n", strerror(errno));
-			atomic_store(&self.stop, true);
-			pthread_join(interrupter, NULL);
-			return 1;
-		}
-		for (unsigned i = 0; i < 400; i++) {
-			int objects[] = {m.system, m.vm, m.vm, m.vcpu, m.vcpu, m.vcpu};
-			uint32_t command = random_command();
-			uint64_t arg = random_argument(buffer, size);
-			int got;
-
-			if (random_next() % 8 == 0)
-				((uint8_t *)m.run)[random_next() % m.run_size] =
-					(uint8_t)random_next();
-			if (command == KVM_RUN)
-				arg = 0;
-			got = ioctl(objects[random_next() % 6], command, arg);
-			calls++;
-			good += got >= 0;
-			if (command == KVM_CREATE_VCPU && got >= 0)
-				close(got);
-		}
-		machine_end(&m);
-	}
-	atomic_store(&self.stop, true);
-	pthread_join(interrupter, NULL);
-	printf("ok %lu commands, %lu of them served\n", calls, good);
-	return 0;
-}
+/* --- For scripts --------------------------------------------------------------------------------
+ */
 
 static int spin(void)
 {
@@ -963,6 +605,29 @@ static int spin(void)
 		}
 		sleep_ms(20);
 	}
+}
+
+/* A guest that walks over its pages for so long: none may lose or win a step. */
+static int walk(unsigned seconds)
+{
+	time_t end = time(NULL) + seconds;
+	struct machine m;
+	struct runner r;
+	bool even;
+
+	if (machine_begin(&m, true, code_walk, sizeof(code_walk)) < 0)
+		return 1;
+	runner_begin(&r, &m);
+	while (time(NULL) < end && walks(&m)) {
+		/* Some of its memory goes and comes, as memory does. */
+		madvise(m.ram, RAM_SIZE, MADV_PAGEOUT);
+		sleep_ms(100);
+	}
+	runner_end(&r);
+	even = walked_evenly(&m) && *walk_counter(&m, 0) > 0;
+	printf("%s %u walks\n", even ? "ok" : "not ok", *walk_counter(&m, 0));
+	machine_end(&m);
+	return even ? 0 : 1;
 }
 
 static int refused(void)
@@ -997,6 +662,9 @@ static const struct {
 	{"swap", test_swap},
 	{"migration", test_migration},
 	{"vector-registers", test_vector_registers},
+	{"single-steps", test_single_steps},
+	{"software-breakpoints", test_software_breakpoints},
+	{"hardware-breakpoints", test_hardware_breakpoints},
 };
 
 static int run_tests(const char *only)
@@ -1014,6 +682,11 @@ static int run_tests(const char *only)
 	return failed ? 1 : 0;
 }
 
+static void on_signal(int number)
+{
+	(void)number;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = on_signal}; /* system calls are not restarted */
@@ -1027,11 +700,16 @@ int main(int argc, char **argv)
 		return churn((unsigned)atoi(argv[3]));
 	if (strcmp(what, "fuzz") == 0 && argc == 5)
 		return fuzz((unsigned)atoi(argv[3]), strtoull(argv[4], NULL, 0));
+	if (strcmp(what, "walk") == 0 && argc == 4)
+		return walk((unsigned)atoi(argv[3]));
 	if (strcmp(what, "spin") == 0)
 		return spin();
+	if (strcmp(what, "kexec") == 0 && argc == 6)
+		return start_kernel(argv[3], argv[4], argv[5]);
 	if (strcmp(what, "refused") == 0)
 		return refused();
-	fprintf(stderr, "usage: node NODE test [NAME] | churn COUNT | fuzz SECONDS SEED | spin | "
-			"refused\n");
+	fprintf(stderr,
+		"usage: node NODE test [NAME] | churn COUNT | fuzz SECONDS SEED | walk SECONDS | "
+		"spin | kexec KERNEL INITRD WORDS | refused\n");
 	return 2;
 }

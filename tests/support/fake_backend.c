@@ -17,6 +17,7 @@ uint64_t fake_backend_completed_data;
 unsigned fake_backend_changes, fake_backend_writes;
 uint64_t fake_backend_range_gpa, fake_backend_range_size;
 unsigned fake_backend_state_changes;
+unsigned fake_backend_stops, fake_backend_ended_vcpus;
 
 static struct exit exits[EXITS_MAX];
 static unsigned exit_count, exit_next;
@@ -64,6 +65,13 @@ static int vm_create(struct vm *vm)
 	return 0;
 }
 
+static void vm_stop(struct vm *vm)
+{
+	(void)vm;
+	/* While the vCPUs are all there. */
+	fake_backend_stops += !fake_backend_ended_vcpus;
+}
+
 static void vm_destroy(struct vm *vm)
 {
 	(void)vm;
@@ -78,6 +86,7 @@ static int vcpu_create(struct vcpu *vcpu)
 static void vcpu_destroy(struct vcpu *vcpu)
 {
 	(void)vcpu;
+	fake_backend_ended_vcpus++;
 }
 
 static void kick(struct vcpu *vcpu)
@@ -135,6 +144,7 @@ const struct backend fake_backend = {
 	.vm_size = sizeof(struct vm),
 	.probe = probe,
 	.vm_create = vm_create,
+	.vm_stop = vm_stop,
 	.vm_destroy = vm_destroy,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,
@@ -155,5 +165,6 @@ void fake_backend_reset(void)
 	fake_backend_runs = fake_backend_kicks = 0;
 	fake_backend_completions = fake_backend_changes = fake_backend_writes = 0;
 	fake_backend_state_changes = 0;
+	fake_backend_stops = fake_backend_ended_vcpus = 0;
 	exit_count = exit_next = 0;
 }

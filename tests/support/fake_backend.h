@@ -29,6 +29,8 @@ extern uint64_t fake_backend_completed_data;
 extern unsigned fake_backend_changes, fake_backend_writes;
 extern uint64_t fake_backend_range_gpa, fake_backend_range_size;
 extern unsigned fake_backend_state_changes;
+extern unsigned fake_backend_stops;       /* vm_stop(), while all vCPUs were there */
+extern unsigned fake_backend_ended_vcpus; /* vcpu_destroy() */
 
 void fake_backend_reset(void);
 

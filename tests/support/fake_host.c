@@ -134,6 +134,12 @@ void host_mutex_lock(struct host_mutex *mutex)
 		fail("a mutex was taken twice");
 }
 
+int host_mutex_lock_killable(struct host_mutex *mutex)
+{
+	host_mutex_lock(mutex);
+	return 0;
+}
+
 void host_mutex_unlock(struct host_mutex *mutex)
 {
 	if (mutex->opaque[0]-- != 1)

@@ -101,6 +101,10 @@ void host_preempt_on(void)
 {
 }
 
+void host_reschedule(void)
+{
+}
+
 void host_irq_off(void)
 {
 }

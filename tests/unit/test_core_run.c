@@ -562,6 +562,18 @@ static void test_ends(void **state)
 
 /* --- A caller with its own interrupt controller ----------------------------------------------- */
 
+/* The host may tell the backend of the caller's memory at any time, and that looks at all vCPUs. */
+static void test_a_vm_is_stopped_before_its_vcpus_go(void **state)
+{
+	struct core_machine m;
+
+	(void)state;
+	core_machine_create(&m, &fake_backend, true, 2);
+	core_machine_destroy(&m);
+	assert_int_equal(fake_backend_stops, 1);
+	assert_int_equal(fake_backend_ended_vcpus, 2);
+}
+
 static void test_callers_interrupts(void **state)
 {
 	struct core_machine *m = *state;
@@ -620,6 +632,7 @@ int main(void)
 		TEST(test_cr8),
 		TEST(test_hypercalls),
 		TEST(test_ends),
+		cmocka_unit_test(test_a_vm_is_stopped_before_its_vcpus_go),
 		cmocka_unit_test_setup_teardown(test_callers_interrupts, set_up_without_irqchip,
 						tear_down),
 	};

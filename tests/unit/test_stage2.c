@@ -62,6 +62,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	stage2_stop(&stage2);
 	stage2_destroy(&stage2);
 	stage2_spare_free(&spare);
 	core_machine_destroy(&machine);

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "hw/msr.h"
+#include "hypervisor/x86/svm/layout.h"
 #include "hypervisor/x86/svm/svm.h"
 #include "tests/support/fake_kernel.h"
 
@@ -204,6 +206,103 @@ static void asks_for_windows(void **state)
 	assert_false(control->intercept_misc1 & SVM_INTERCEPT_VINTR);
 }
 
+/* What exits because a debugger outside asked for it goes to it, and what is the guest's to the
+ * guest. */
+static void tells_the_debugger(void **state)
+{
+	struct exit exit = {.kind = EXIT_NONE};
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	fill(&vcpu->state);
+	vcpu->state.rip = 0x1234;
+	vcpu->state.dr6 = DR6_ONES;
+	vcpu->state.segment[CPU_CS].base = 0x10000;
+	vcpu->debug_hardware = vcpu->debug_software = true;
+	vcpu->debug_dr7 = 1;
+	svm_vmcb_enter(c);
+	svm_debug_enter(c);
+	assert_int_equal(c->vmcb->save.dr7, DR7_ONES | 1);
+	assert_int_equal(svm_debug_exception(c, CPU_VECTOR_BP, &exit), SVM_CORE);
+	assert_int_equal(exit.kind, EXIT_DEBUG);
+	assert_int_equal(exit.debug.vector, CPU_VECTOR_BP);
+	assert_int_equal(exit.debug.rip, 0x11234);
+
+	exit.kind = EXIT_NONE;
+	c->vmcb->save.dr6 = DR6_ONES | 1;
+	svm_debug_leave(c);
+	assert_int_equal(svm_debug_exception(c, CPU_VECTOR_DB, &exit), SVM_CORE);
+	assert_int_equal(exit.kind, EXIT_DEBUG);
+	assert_int_equal(exit.debug.dr6, DR6_ONES | 1);
+	assert_int_equal(vcpu->state.dr6, DR6_ONES);
+	assert_int_equal(vcpu->exception.kind, CPU_EVENT_NONE);
+
+	exit.kind = EXIT_NONE;
+	vcpu->debug_hardware = vcpu->debug_software = false;
+	svm_debug_enter(c);
+	c->vmcb->save.dr6 = DR6_ONES | 1;
+	svm_debug_leave(c);
+	assert_int_equal(svm_debug_exception(c, CPU_VECTOR_DB, &exit), SVM_CORE);
+	assert_int_equal(exit.kind, EXIT_NONE);
+	assert_int_equal(vcpu->exception.vector, CPU_VECTOR_DB);
+	assert_int_equal(vcpu->state.dr6, DR6_ONES | 1);
+}
+
+/* What is owed, by the CPU's family and leaf 0x80000021. */
+static void chooses_mitigations(void **state)
+{
+	static const struct {
+		uint32_t family, eax, ecx, flags;
+	} cpus[] = {
+		{0x17, 0, 0, SVM_SWITCH_FILL_RETURNS},
+		{0x19, 0, 0, SVM_SWITCH_FILL_RETURNS | SVM_SWITCH_CLEAR_BUFFERS},
+		{0x19, 1 << 5, 0, SVM_SWITCH_FILL_RETURNS | SVM_SWITCH_CLEAR_BUFFERS},
+		{0x1a, 1 << 5, 0, SVM_SWITCH_FILL_RETURNS | SVM_SWITCH_CLEAR_BUFFERS},
+		{0x19, 1 << 5, 2, SVM_SWITCH_FILL_RETURNS | SVM_SWITCH_CLEAR_BUFFERS},
+		{0x19, 1 << 5, 6, SVM_SWITCH_FILL_RETURNS},
+		{0x1a, 1 << 24, 6, 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(cpus); i++) {
+		const uint32_t leaf[4] = {cpus[i].eax, 0, cpus[i].ecx, 0};
+
+		assert_int_equal(svm_mitigations_choose(cpus[i].family, leaf), cpus[i].flags);
+	}
+}
+
+/* Whether a guest's access to the MSR exits: two bits each, read and write (APM2 15.11). */
+static unsigned intercepts_of(uint32_t msr)
+{
+	const uint8_t *map = svm_maps.msr;
+	unsigned range = msr >= 0xc0010000 ? 0x1000 : msr >= 0xc0000000 ? 0x800 : 0;
+
+	return map[range + (msr & 0x1fff) / 4] >> (msr % 4 * 2) & 3;
+}
+
+static void intercepts_all_but_the_guests_own(void **state)
+{
+	static const uint32_t own[] = {MSR_STAR,           MSR_LSTAR,       MSR_CSTAR,
+				       MSR_SFMASK,         MSR_FS_BASE,     MSR_GS_BASE,
+				       MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP,
+				       MSR_SYSENTER_EIP};
+	static const uint32_t firsts[] = {0, 0xc0000000, 0xc0010000};
+	unsigned open = 0;
+
+	(void)state;
+	assert_int_equal(svm_maps_create(), 0);
+	for (unsigned i = 0; i < ARRAY_COUNT(firsts); i++)
+		for (uint32_t msr = firsts[i]; msr < firsts[i] + 0x2000; msr++)
+			open += intercepts_of(msr) != 3;
+	assert_int_equal(open, ARRAY_COUNT(own));
+	for (unsigned i = 0; i < ARRAY_COUNT(own); i++)
+		assert_int_equal(intercepts_of(own[i]), 0);
+	/* 64 Ki ports, and the three bytes behind the last one that a wide access touches. */
+	for (unsigned i = 0; i < 0x2001; i++)
+		assert_int_equal(((uint8_t *)svm_maps.io)[i], 0xff);
+	svm_maps_destroy();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -212,6 +311,9 @@ int main(void)
 		TEST(injects),
 		TEST(masks_nmis_until_iret),
 		TEST(asks_for_windows),
+		TEST(tells_the_debugger),
+		TEST(chooses_mitigations),
+		TEST(intercepts_all_but_the_guests_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,8 @@ $(O)/dyad.ko: $(DRIVER_FILES) type2/driver/Kbuild type2/driver/dkms.conf $(DECOD
 
 # What gives the node what a monitor would and wouldn't: tests/driver/run takes it into the lab.
 driver-tests: $(O)/dyad.ko $(O)/driver-tests/node
-$(O)/driver-tests/node: $(O)/obj/tests/driver/node.o
+DRIVER_TESTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/driver/*.c))
+$(O)/driver-tests/node: $(DRIVER_TESTS)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $^
 

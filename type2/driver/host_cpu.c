@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * host_cpu.c - CPUs: preemption, interrupts, kicks, vector registers, CPUs that come and go; and
- * the log.
+ * host_cpu.c - CPUs: preemption, interrupts, kicks, vector registers; CPUs that come and go, the
+ * machine's sleep and its end; and the log.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
+#include <linux/interrupt.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/preempt.h>
 #include <linux/printk.h>
+#include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
+#include <linux/workqueue.h>
 
 #include <asm/fpu/api.h>
 #include <asm/processor.h>
@@ -34,12 +39,15 @@ void host_preempt_off(void)
 	preempt_disable();
 }
 
-/* A kernel that preempts at chosen points only would never do so in the loop around a guest. */
 void host_preempt_on(void)
 {
 	preempt_enable();
-	if (preemptible())
-		cond_resched();
+}
+
+/* A kernel that preempts at chosen points only would never do so in the loop around a guest. */
+void host_reschedule(void)
+{
+	cond_resched();
 }
 
 void host_irq_off(void)
@@ -57,9 +65,13 @@ void host_kick_cpu(unsigned cpu)
 	driver_send_reschedule(cpu);
 }
 
+/*
+ * Soft interrupts don't run between host_fpu_begin() and host_fpu_end(), and nobody is woken for
+ * them: a guest that exits for interrupts alone would hold up its CPU's timers, network and RCU.
+ */
 bool host_irq_pending_or_resched(void)
 {
-	return driver_thread_has_work(_TIF_NEED_RESCHED);
+	return driver_thread_has_work(_TIF_NEED_RESCHED) || local_softirq_pending();
 }
 
 /* Saves the thread's registers, and sets none: what the core loads are all. */
@@ -75,19 +87,24 @@ void host_fpu_end(void)
 
 /* --- CPUs that come and go -------------------------------------------------------------------- */
 
+/* Guards that virtualization is turned on or off on all CPUs, and that the machine reboots. */
+static DEFINE_MUTEX(cpus_mutex);
+
 /* Written while no callback can run: before the state is set up, and after it is removed. */
 static struct {
 	int (*enable)(unsigned cpu);
 	void (*disable)(unsigned cpu);
-	int state; /* of the kernel's hotplug machine; 0: none */
+	int state;      /* of the kernel's hotplug machine; 0: none */
+	bool rebooting; /* from now on it stays off */
 } cpus;
 
 static int cpus_online(unsigned cpu)
 {
-	int err;
+	int err = 0;
 
 	preempt_disable();
-	err = cpus.enable(cpu);
+	if (!READ_ONCE(cpus.rebooting))
+		err = cpus.enable(cpu);
 	preempt_enable();
 	return err;
 }
@@ -102,28 +119,64 @@ static int cpus_offline(unsigned cpu)
 
 int host_cpus_enable(int (*enable)(unsigned cpu), void (*disable)(unsigned cpu))
 {
-	int state;
+	int state = -EBUSY;
 
-	if (cpus.state)
-		return -EBUSY;
+	mutex_lock(&cpus_mutex);
+	if (cpus.state || cpus.rebooting)
+		goto out;
 	cpus.enable = enable;
 	cpus.disable = disable;
 	/* These states come before a CPU gets threads, and when it goes after it has lost them. */
 	state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "virt/dyad:online", cpus_online,
 				  cpus_offline);
-	if (state < 0)
-		return state;
-	cpus.state = state;
-	return 0;
+	if (state >= 0)
+		cpus.state = state;
+out:
+	mutex_unlock(&cpus_mutex);
+	return min(state, 0);
 }
 
 void host_cpus_disable(void)
 {
-	if (!cpus.state)
-		return;
-	cpuhp_remove_state(cpus.state);
+	mutex_lock(&cpus_mutex);
+	if (cpus.state)
+		cpuhp_remove_state(cpus.state);
 	cpus.state = 0;
+	mutex_unlock(&cpus_mutex);
 }
+
+/* --- The machine's end, and its sleep --------------------------------------------------------- */
+
+/* As a thread of its CPU: no other one is around a guest then, where interrupts are let in. */
+static long cpus_end_here(void *unused)
+{
+	preempt_disable();
+	cpus.disable(smp_processor_id());
+	preempt_enable();
+	return 0;
+}
+
+/*
+ * The firmware, or the kernel that kexec starts, must find virtualization off.  Processes still
+ * run: a vCPU of theirs ends with an error.
+ */
+static int cpus_reboot(struct notifier_block *notifier, unsigned long action, void *data)
+{
+	unsigned cpu;
+
+	mutex_lock(&cpus_mutex);
+	WRITE_ONCE(cpus.rebooting, true);
+	cpus_read_lock();
+	if (cpus.state)
+		for_each_online_cpu(cpu) work_on_cpu(cpu, cpus_end_here, NULL);
+	cpus_read_unlock();
+	mutex_unlock(&cpus_mutex);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block cpus_reboot_notifier = {
+	.notifier_call = cpus_reboot,
+};
 
 /* The last CPU, with interrupts off; all others have gone one by one. */
 static int cpus_suspend(void)
@@ -135,7 +188,7 @@ static int cpus_suspend(void)
 
 static void cpus_resume(void)
 {
-	if (cpus.state && cpus.enable(smp_processor_id()) < 0)
+	if (cpus.state && !cpus.rebooting && cpus.enable(smp_processor_id()) < 0)
 		host_log(HOST_LOG_ERROR, "the CPU's virtualization is not what it was before the "
 					 "machine slept: guests can't go on");
 }
@@ -160,12 +213,12 @@ static struct syscore cpus_syscore = {
 	.ops = &cpus_syscore_ops,
 };
 
-void host_cpus_begin(void)
+static void cpus_watch_sleep(void)
 {
 	register_syscore(&cpus_syscore);
 }
 
-void host_cpus_end(void)
+static void cpus_ignore_sleep(void)
 {
 	unregister_syscore(&cpus_syscore);
 }
@@ -175,16 +228,28 @@ static struct syscore_ops cpus_syscore_ops = {
 	.resume = cpus_resume,
 };
 
-void host_cpus_begin(void)
+static void cpus_watch_sleep(void)
 {
 	register_syscore_ops(&cpus_syscore_ops);
 }
 
-void host_cpus_end(void)
+static void cpus_ignore_sleep(void)
 {
 	unregister_syscore_ops(&cpus_syscore_ops);
 }
 #endif
+
+void host_cpus_begin(void)
+{
+	cpus_watch_sleep();
+	register_reboot_notifier(&cpus_reboot_notifier);
+}
+
+void host_cpus_end(void)
+{
+	unregister_reboot_notifier(&cpus_reboot_notifier);
+	cpus_ignore_sleep();
+}
 
 /* --- CPUID, log ------------------------------------------------------------------------------- */
 

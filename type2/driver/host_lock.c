@@ -25,6 +25,11 @@ void host_mutex_lock(struct host_mutex *mutex)
 	mutex_lock(DRIVER_PRIVATE(mutex, struct mutex));
 }
 
+int host_mutex_lock_killable(struct host_mutex *mutex)
+{
+	return mutex_lock_killable(DRIVER_PRIVATE(mutex, struct mutex));
+}
+
 void host_mutex_unlock(struct host_mutex *mutex)
 {
 	mutex_unlock(DRIVER_PRIVATE(mutex, struct mutex));

@@ -13,6 +13,7 @@
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 
 #include <asm/io.h>
 
@@ -212,6 +213,8 @@ int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct 
 	if (current->mm != private_of(memory)->notifier.mm)
 		return -EFAULT;
 	user &= PAGE_MASK;
+	if (!access_ok((const void __user *)user, PAGE_SIZE))
+		return -EFAULT;
 	/* As the tables have it; a page that is read may well be writable already. */
 	if (get_user_page_fast_only(user, FOLL_WRITE, &found))
 		return page_found(page, user, found, true);

@@ -32,6 +32,11 @@ static int vm_create(struct vm *vm)
 	return err;
 }
 
+static void vm_stop(struct vm *vm)
+{
+	stage2_stop(&svm_vm_of(vm)->stage2);
+}
+
 static void vm_destroy(struct vm *vm)
 {
 	stage2_destroy(&svm_vm_of(vm)->stage2);
@@ -46,6 +51,8 @@ static int vcpu_create(struct vcpu *vcpu)
 	if (!c->vmcb)
 		return -ENOMEM;
 	svm_vmcb_init(c);
+	if (svm_features.ibpb)
+		vcpu->run_state.scheduled_out = svm_mitigations_scheduled_out;
 	return 0;
 }
 
@@ -99,6 +106,7 @@ const struct backend svm_backend = {
 	.fast = true,
 	.probe = probe,
 	.vm_create = vm_create,
+	.vm_stop = vm_stop,
 	.vm_destroy = vm_destroy,
 	.vcpu_create = vcpu_create,
 	.vcpu_destroy = vcpu_destroy,

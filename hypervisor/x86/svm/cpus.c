@@ -37,9 +37,15 @@ static int enable(unsigned number)
 	write_msr(MSR_EFER, efer | EFER_SVME);
 	write_msr(MSR_VM_HSAVE_PA, cpu->save_physical);
 	cpu->host_tsc_aux = svm_features.rdtscp ? read_msr(MSR_TSC_AUX) : 0;
-	/* The TLB may hold entries of guests from before: the first one here flushes all. */
+	cpu->host_xss = svm_features.supervisor_state ? read_msr(MSR_XSS) : 0;
+	/*
+	 * The TLB may hold entries of guests from before: the first one here flushes all.  No vCPU
+	 * has an ASID of this generation, nor may the CPU have kept anything of a VMCB.
+	 */
 	cpu->next_asid = svm_features.asids;
+	cpu->asid_generation++;
 	cpu->last_vm = 0;
+	cpu->trained = false;
 	cpu->enabled = true;
 	return 0;
 }

@@ -214,6 +214,8 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	case SVM_EXIT_VINTR:
 		exit->kind = EXIT_INTERRUPT_WINDOW;
 		return SVM_CORE;
+	case SVM_EXIT_FERR_FREEZE:
+		return SVM_AGAIN; /* the CPU would wait for an interrupt, in front of the x87's */
 	case SVM_EXIT_IRET:
 		svm_iret(c);
 		return SVM_AGAIN;

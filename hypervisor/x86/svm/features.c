@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * features.c - whether this machine's CPUs can run guests by SVM, what they have, and which
- * mitigations a hypervisor owes on them.
+ * features.c - whether this machine's CPUs can run guests by SVM, and what they have.
  */
 #include "hw/cpuid.h"
 #include "hw/msr.h"
 #include "hypervisor/x86/privileged.h"
-#include "hypervisor/x86/svm/layout.h"
 #include "hypervisor/x86/svm/svm.h"
 
 enum { EAX, EBX, ECX, EDX };
 
-#define LEAF_7_ECX_OSPKE (1u << 4)        /* the host has turned protection keys on */
-#define LEAF_80000008_EBX_IBPB (1u << 12) /* APM3 appendix E.4.7 */
-#define LEAF_80000021_EAX_VERW_CLEARS                                                              \
-	(1u << 5)                          /* AMD's guidance on transient scheduler attacks        \
-					    */
-#define LEAF_80000021_EAX_ERAPS (1u << 24) /* the CPU clears its return stack by itself */
-
+#define LEAF_7_ECX_OSPKE (1u << 4) /* the host has turned protection keys on */
 #define PKRU_COMPONENT 9
 
 struct svm_features svm_features;
@@ -34,29 +26,6 @@ static bool has_leaf(uint32_t leaf)
 
 	host_cpuid(leaf & UINT32_C(0x80000000), 0, r);
 	return r[EAX] >= leaf;
-}
-
-static void find_mitigations(void)
-{
-	uint32_t r[4] = {0};
-
-	svm_features.switch_flags = SVM_SWITCH_FILL_RETURNS;
-	host_cpuid(CPUID_LEAF_ADDRESS_SIZES, 0, r);
-	svm_features.ibpb = r[EBX] & LEAF_80000008_EBX_IBPB;
-	if (has_leaf(CPUID_LEAF_AMD_EXTENDED2)) {
-		host_cpuid(CPUID_LEAF_AMD_EXTENDED2, 0, r);
-		if (r[EAX] & LEAF_80000021_EAX_ERAPS)
-			svm_features.switch_flags &= ~(uint32_t)SVM_SWITCH_FILL_RETURNS;
-		if (r[EAX] & LEAF_80000021_EAX_VERW_CLEARS)
-			svm_features.switch_flags |= SVM_SWITCH_CLEAR_BUFFERS;
-	}
-	if (svm_features.ibpb)
-		host_log(HOST_LOG_INFO,
-			 "svm: branch predictions are dropped between guests and monitors");
-	if (svm_features.switch_flags & SVM_SWITCH_FILL_RETURNS)
-		host_log(HOST_LOG_INFO, "svm: the return stack is filled at each exit");
-	if (svm_features.switch_flags & SVM_SWITCH_CLEAR_BUFFERS)
-		host_log(HOST_LOG_INFO, "svm: the CPU's buffers are cleared at each entry");
 }
 
 int svm_features_probe(void)
@@ -88,7 +57,11 @@ int svm_features_probe(void)
 	/* What the guest's own XSAVE does is the CPU's: it must be what its CPUID will say. */
 	host_cpuid(CPUID_LEAF_XSAVE, PKRU_COMPONENT, r);
 	svm_features.pkru &= r[EBX] == CPU_XSAVE_PKRU;
-	find_mitigations();
+	host_cpuid(CPUID_LEAF_XSAVE, 1, r);
+	svm_features.supervisor_state = r[EAX] & CPUID_D1_EAX_XSAVES;
+	host_cpuid(CPUID_LEAF_ADDRESS_SIZES, 0, r);
+	svm_features.fp_pointers_stay = !(r[EBX] & CPUID_80000008_EBX_FP_ERROR_POINTERS);
+	svm_mitigations_find();
 	return 0;
 }
 

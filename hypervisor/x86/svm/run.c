@@ -13,9 +13,6 @@
 #include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
 
-#define MSR_PRED_CMD 0x49u
-#define PRED_CMD_IBPB UINT64_C(1)
-
 static inline void clear_gif(void)
 {
 	__asm__ volatile("clgi" : : : "memory");
@@ -51,6 +48,7 @@ static void check_tlb(struct svm_vcpu *c, struct svm_cpu *cpu)
 
 	if (c->asid_generation != cpu->asid_generation) {
 		take_asid(c, cpu);
+		c->clean = 0; /* the CPU may have been off meanwhile */
 	} else if (c->flushed != generation) {
 		if (svm_features.flush_by_asid)
 			c->vmcb->control.tlb_control = SVM_TLB_FLUSH_ASID;
@@ -78,12 +76,12 @@ static struct svm_cpu *load_cpu(struct svm_vcpu *c)
 		c->clean = 0;
 		c->asid_generation = 0;
 	}
-	if (cpu->last_vm != id && svm_features.ibpb)
-		write_msr(MSR_PRED_CMD, PRED_CMD_IBPB);
-	cpu->last_vm = id;
+	svm_mitigations_enter(cpu, id);
 	save_host(cpu->host_physical);
 	if (svm_features.rdtscp && c->vcpu.state.tsc_aux != cpu->host_tsc_aux)
 		write_msr(MSR_TSC_AUX, c->vcpu.state.tsc_aux);
+	if (cpu->host_xss) /* a guest's XSAVES and XRSTORS would have the host's state */
+		write_msr(MSR_XSS, c->vcpu.state.xss);
 	svm_vector_load(c);
 	svm_debug_load(c);
 	return cpu;
@@ -95,6 +93,8 @@ static void put_cpu(struct svm_vcpu *c, struct svm_cpu *cpu)
 	svm_vector_put(c);
 	if (svm_features.rdtscp && c->vcpu.state.tsc_aux != cpu->host_tsc_aux)
 		write_msr(MSR_TSC_AUX, cpu->host_tsc_aux);
+	if (cpu->host_xss)
+		write_msr(MSR_XSS, cpu->host_xss);
 }
 
 /* --- The inner loop --------------------------------------------------------------------------- */
@@ -181,9 +181,9 @@ static enum svm_next run_inside(struct svm_vcpu *c, struct exit *exit)
 	}
 	while (next == SVM_AGAIN)
 		next = go(c, cpu, exit);
-	c->ran = true;
 	put_cpu(c, cpu);
 	host_preempt_on();
+	host_reschedule();
 	return next;
 }
 
@@ -231,16 +231,10 @@ void svm_run(struct vcpu *vcpu, struct exit *exit)
 		svm_sync_state(vcpu); /* the core says where the next instruction is */
 }
 
-/* The monitor's branches must not go where the guest has trained the CPU to. */
 void svm_left(struct vcpu *vcpu)
 {
-	struct svm_vcpu *c = svm_of(vcpu);
-
-	if (!c->ran)
-		return;
-	c->ran = false;
-	if (svm_features.ibpb)
-		write_msr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	(void)vcpu;
+	svm_mitigations_leave();
 }
 
 /* --- From other CPUs -------------------------------------------------------------------------- */

@@ -2,7 +2,8 @@
 /*
  * svm.h - the backend for AMD's SVM with nested paging: what its files share.
  *
- *     features.c   whether the CPU can; what it has; which mitigations it needs
+ *     features.c   whether the CPU can; what it has
+ *     mitigations.c  what is owed because CPUs remember what ran before
  *     cpus.c       each CPU: SVM turned on, its ASIDs
  *     maps.c       which MSRs and ports exit
  *     vmcb.c       the state of a vCPU from and to its VMCB
@@ -39,7 +40,9 @@ struct svm_features {
 	uint32_t asids; /* how many there are; 0 is the host's */
 	bool next_rip, clean_bits, flush_by_asid, decode_assists, pause_filter;
 	bool rdtscp, pkru, ibpb;
-	uint32_t switch_flags;      /* SVM_SWITCH_*: the mitigations at each entry and exit */
+	bool supervisor_state; /* XSAVES, and MSR_XSS with what it works on */
+	bool fp_pointers_stay; /* XRSTOR leaves the x87's of before, if no exception is pending */
+	uint32_t switch_flags; /* SVM_SWITCH_*: the mitigations at each entry and exit */
 	uint64_t vector_components; /* of XCR0, that guests may have; PKRU apart */
 };
 extern struct svm_features svm_features; /* written by probe() alone */
@@ -57,8 +60,18 @@ struct svm_cpu {
 	uint32_t next_asid;
 	uint64_t asid_generation; /* of the ASIDs given out; never 0 */
 	uint64_t last_vm;         /* svm_vm.id of the guest that ran last */
-	uint64_t host_tsc_aux;
+	bool trained;             /* a guest has run, and its branch predictions are still there */
+	uint64_t host_tsc_aux, host_xss;
 };
+
+/* --- mitigations.c; before an entry, with preemption off */
+void svm_mitigations_find(void);
+/* SVM_SWITCH_*, by the CPU's family and its leaf 0x80000021. */
+uint32_t svm_mitigations_choose(uint32_t family, const uint32_t extended[4]);
+void svm_mitigations_enter(struct svm_cpu *cpu, uint64_t vm);
+void svm_mitigations_leave(void); /* before user code */
+/* host_run.scheduled_out: another thread is next. */
+void svm_mitigations_scheduled_out(struct host_run *run);
 
 /* Turns SVM on, on all CPUs, for the first VM, and off after the last.  -EBUSY: another hypervisor
  * has it. */
@@ -116,7 +129,6 @@ struct svm_vcpu {
 	unsigned cpu;
 	uint64_t asid_generation;
 	uint64_t flushed; /* stage2.generation at the last flush of its TLB entries */
-	bool ran;         /* the guest has, in this KVM_RUN */
 	uint32_t clean;   /* what of the VMCB has not been written since it last ran */
 
 	/* [any] 0, or 1 + the CPU in whose inner loop it is: from before kicked and the generation

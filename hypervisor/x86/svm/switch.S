@@ -29,19 +29,14 @@ svm_switch:
 	push	%r13
 	push	%r14
 	push	%r15
-	push	%rdi			/* 16(%rsp) from here on */
+	mov	%ss, %eax
+	push	%rax			/* 24(%rsp) from here on: a selector of writable data */
+	push	%rdi			/* 16(%rsp) */
 	push	%rdx			/* 8(%rsp) */
 	push	%rcx			/* (%rsp) */
 	mov	%rsi, %rax
 	vmload	%rax
-	/* VERW with a selector of writable data overwrites the CPU's buffers (its MD_CLEAR) */
-	testl	$SVM_SWITCH_CLEAR_BUFFERS, (%rsp)
-	jz	1f
-	mov	%ss, %ecx
-	push	%rcx
-	verw	(%rsp)
-	pop	%rcx
-1:	mov	SVM_RCX(%rdi), %rcx
+	mov	SVM_RCX(%rdi), %rcx
 	mov	SVM_RDX(%rdi), %rdx
 	mov	SVM_RBX(%rdi), %rbx
 	mov	SVM_RBP(%rdi), %rbp
@@ -55,7 +50,11 @@ svm_switch:
 	mov	SVM_R(14)(%rdi), %r14
 	mov	SVM_R(15)(%rdi), %r15
 	mov	SVM_RDI(%rdi), %rdi
-	vmrun	%rax
+	/* VERW of such a selector overwrites the CPU's buffers: after the last load of the host's. */
+	testl	$SVM_SWITCH_CLEAR_BUFFERS, (%rsp)
+	jz	1f
+	verw	24(%rsp)
+1:	vmrun	%rax
 	/* RAX and RSP are the host's again, GIF is clear. */
 	vmsave	%rax
 	mov	8(%rsp), %rax
@@ -101,7 +100,7 @@ svm_switch:
 	lfence
 	add	$256, %rsp		/* the 32 addresses */
 3:	SVM_BEFORE_RETURN
-	add	$24, %rsp
+	add	$32, %rsp
 	pop	%r15
 	pop	%r14
 	pop	%r13
@@ -113,7 +112,8 @@ svm_switch:
 
 	/*
 	 * For the checker of a Linux driver: the calls above are no calls.  Nothing unwinds this function's
-	 * stack either, because nothing interrupts it.
+	 * stack either, because nothing interrupts it.  It must see the file all the same: it is what notes
+	 * where the return is, which the kernel patches.
 	 */
 	.section .discard.func_stack_frame_non_standard, "", @progbits
 	.quad	svm_switch

@@ -26,6 +26,8 @@ void svm_vector_load(struct svm_vcpu *c)
 	const struct cpu_state *s = &c->vcpu.state;
 
 	host_fpu_begin();
+	if (svm_features.fp_pointers_stay)
+		clear_fp_pointers();
 	load_vector_state(s->xsave, svm_features.vector_components);
 	c->host_xcr0 = read_xcr0();
 	if (s->xcr0 != c->host_xcr0)
