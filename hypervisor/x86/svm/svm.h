@@ -123,7 +123,9 @@ struct svm_vcpu {
 	 */
 	bool stale; /* the rest of the state is only in the VMCB */
 	bool load;
-	uint64_t loaded_cr0; /* what of the VMCB's CR0 the state has */
+	uint64_t loaded_cr0;   /* what of the VMCB's CR0 the state has */
+	bool shadowed;         /* it was entered in an interrupt shadow ... */
+	uint64_t shadowed_rip; /* ... of the instruction there */
 
 	/* [own] Where it ran last, and under what. */
 	unsigned cpu;

@@ -170,6 +170,17 @@ void svm_vmcb_enter(struct svm_vcpu *c)
 		c->clean &= ~SVM_CLEAN_CR2;
 	}
 	c->vmcb->control.interrupt_shadow = s->sti_shadow | s->mov_ss_shadow;
+	c->shadowed = s->sti_shadow | s->mov_ss_shadow;
+	if (c->shadowed)
+		c->shadowed_rip = s->rip;
+}
+
+/* QEMU's emulated SVM forgets the shadow at VMRUN: an interrupt of the host's that comes before the
+ * guest's instruction leaves it where it was. */
+static bool is_still_shadowed(const struct svm_vcpu *c)
+{
+	return c->shadowed && c->vcpu.state.rip == c->shadowed_rip &&
+	       (uint32_t)c->vmcb->control.exit_code == SVM_EXIT_INTR;
 }
 
 void svm_vmcb_leave(struct svm_vcpu *c)
@@ -193,7 +204,8 @@ void svm_vmcb_leave(struct svm_vcpu *c)
 	s->efer = v->efer & ~EFER_SVME;
 	s->cpl = v->cpl;
 	s->segment[CPU_CS].l = v->cs.attributes & VMCB_SEGMENT_L;
-	s->sti_shadow = c->vmcb->control.interrupt_shadow & SVM_INTERRUPT_SHADOW;
+	s->sti_shadow =
+		(c->vmcb->control.interrupt_shadow & SVM_INTERRUPT_SHADOW) || is_still_shadowed(c);
 	s->mov_ss_shadow = false;
 }
 
