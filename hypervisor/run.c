@@ -133,8 +133,8 @@ static void choose_event(struct vcpu *vcpu, bool atomic)
 
 		if (vector < 0)
 			return;
-		vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT,
-						  .vector = (uint8_t)vector};
+		vcpu->inject =
+			(struct cpu_event){.kind = CPU_EVENT_INTERRUPT, .vector = (uint8_t)vector};
 	}
 	vcpu->want_window = !vcpu->debug_block_interrupts && has_interrupt(vcpu);
 }
