@@ -68,7 +68,7 @@ static inline void save_host(uint64_t host_physical)
 static struct svm_cpu *load_cpu(struct svm_vcpu *c)
 {
 	unsigned number = host_cpu();
-	struct svm_cpu *cpu = svm_cpu_at(number);
+	struct svm_cpu *cpu = &svm_cpus[number];
 	uint64_t id = svm_vm_of(c->vcpu.vm)->id;
 
 	if (!cpu->enabled)

@@ -65,7 +65,7 @@ struct svm_cpu {
 int svm_cpus_get(void);
 void svm_cpus_put(void);
 void svm_cpus_init(void);
-struct svm_cpu *svm_cpu_at(unsigned cpu);
+extern struct svm_cpu *svm_cpus; /* by number; while SVM is on */
 
 /* The maps that all VMs share: physical addresses. */
 struct svm_maps {
