@@ -8,8 +8,8 @@
  * before the last look at what there is to do until the guest is entered, so that who changes that
  * and sends an interrupt is not missed.  They are taken when GIF is set again after the exit.
  */
-#include "hw/msr.h"
 #include "hypervisor/run.h"
+#include "hw/msr.h"
 #include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
 
