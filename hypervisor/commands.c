@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * commands.c - all commands of the KVM ABI that the core serves, in one table: the object that each
- * is sent to, its argument, what must hold before it, and who does it.  docs/abi.md tells what
- * callers can rely on.  A command that isn't here is -ENOTTY.
+ * commands.c - all commands of the KVM ABI that the core serves, in one table but for KVM_RUN: the
+ * object that each is sent to, its argument, what must hold before it, and who does it. docs/abi.md
+ * tells what callers can rely on.  A command that isn't here is -ENOTTY.
  */
 #include "hypervisor/commands.h"
 
@@ -22,12 +22,6 @@
 #include "lib/bytes.h"
 
 /* --- vCPUs ------------------------------------------------------------------------------------ */
-
-static int64_t run(struct vcpu *vcpu, uint64_t value, void *data)
-{
-	(void)data;
-	return value ? -EINVAL : run_vcpu(vcpu);
-}
 
 /* Commands that only get or set a structure. */
 #define GETTER(name, function)                                                                     \
@@ -277,12 +271,8 @@ static bool is_for(const struct command *command, enum object object)
 	}
 }
 
-static const struct command run_command = VCPU(KVM_RUN, VALUE, 0, run);
-
 static const struct command *find(enum object object, uint32_t number)
 {
-	if (number == KVM_RUN && object == OBJECT_VCPU)
-		return &run_command; /* without a search: it is most of all commands */
 	for (unsigned i = 0; i < ARRAY_COUNT(commands); i++)
 		if (commands[i].number == number && is_for(&commands[i], object))
 			return &commands[i];
@@ -385,7 +375,20 @@ int64_t hypervisor_vm_command(struct vm *vm, uint32_t number, uint64_t arg)
 	return result;
 }
 
-int64_t hypervisor_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t arg)
+/* KVM_RUN, without a search: it is most of all commands. */
+static int64_t run(struct vcpu *vcpu, uint64_t arg)
+{
+	int64_t result;
+
+	if (arg)
+		return -EINVAL;
+	host_mutex_lock(&vcpu->mutex);
+	result = run_vcpu(vcpu);
+	host_mutex_unlock(&vcpu->mutex);
+	return result;
+}
+
+static int64_t perform_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t arg)
 {
 	const struct command *command = find(OBJECT_VCPU, number);
 	struct target target = {.vcpu = vcpu};
@@ -397,10 +400,14 @@ int64_t hypervisor_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t arg
 	if (host_mutex_lock_killable(&vcpu->mutex) < 0)
 		return -EINTR;
 	result = check_needs(vcpu->vm, command->needs, vcpu->lapic != NULL);
-	if (number != KVM_RUN)
-		vcpu_sync_state(vcpu);
+	vcpu_sync_state(vcpu);
 	if (!result)
 		result = dispatch(command, &target, arg);
 	host_mutex_unlock(&vcpu->mutex);
 	return result;
+}
+
+int64_t hypervisor_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t arg)
+{
+	return number == KVM_RUN ? run(vcpu, arg) : perform_vcpu_command(vcpu, number, arg);
 }

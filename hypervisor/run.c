@@ -57,8 +57,6 @@ void run_take_signals(struct vcpu *vcpu)
 	if (!vcpu->lapic)
 		return;
 	signals = lapic_take_signals(vcpu->lapic, &vector);
-	if (!signals)
-		return;
 	if (signals & LAPIC_SIGNAL_INIT)
 		take_init(vcpu);
 	if ((signals & LAPIC_SIGNAL_SIPI) && vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
@@ -82,9 +80,12 @@ static void take_requests(struct vcpu *vcpu)
 
 /* --- What is delivered ------------------------------------------------------------------------ */
 
+/* A CPU that halts is behind the instruction that the shadow is for, whatever its caller has set.
+ */
 static bool is_shadowed(const struct vcpu *vcpu)
 {
-	return vcpu->state.sti_shadow || vcpu->state.mov_ss_shadow;
+	return (vcpu->state.sti_shadow || vcpu->state.mov_ss_shadow) &&
+	       vcpu->mp_state != KVM_MP_STATE_HALTED;
 }
 
 static bool takes_interrupts(const struct vcpu *vcpu)
@@ -97,23 +98,28 @@ static bool has_interrupt(struct vcpu *vcpu)
 	return vcpu->queued_interrupt >= 0 || (vcpu->lapic && lapic_pending(vcpu->lapic) >= 0);
 }
 
-static int take_interrupt(struct vcpu *vcpu, bool atomic)
+/* others: whether one that was there before could be taken on top. */
+static int take_interrupt(struct vcpu *vcpu, bool offer, bool *others)
 {
 	int vector = vcpu->queued_interrupt;
 
 	vcpu->queued_interrupt = -1;
+	*others = true;
 	if (vector >= 0 || !vcpu->lapic)
 		return vector;
-	return lapic_acknowledge(vcpu->lapic, atomic);
+	return lapic_acknowledge(vcpu->lapic, offer, others);
 }
 
 /*
  * Chooses what the backend delivers before the next instruction, one thing at a time: an exception
  * belongs to the instruction before, then come NMIs, then interrupts (APM2 section 8.5).  What
- * can't be taken yet gets a window: the backend exits when it can be.
+ * can't be taken yet gets a window: the backend exits when it can be.  offer: see
+ * lapic_acknowledge().
  */
-static void choose_event(struct vcpu *vcpu, bool atomic)
+static void choose_event(struct vcpu *vcpu, bool offer)
 {
+	bool others = true;
+
 	vcpu->want_window = vcpu->want_nmi_window = false;
 	if (vcpu->inject.kind == CPU_EVENT_NONE && vcpu->exception.kind != CPU_EVENT_NONE) {
 		vcpu->inject = vcpu->exception;
@@ -129,14 +135,14 @@ static void choose_event(struct vcpu *vcpu, bool atomic)
 		vcpu->want_nmi_window = vcpu->nmi_pending;
 	}
 	if (vcpu->inject.kind == CPU_EVENT_NONE && takes_interrupts(vcpu) && !is_shadowed(vcpu)) {
-		int vector = take_interrupt(vcpu, atomic);
+		int vector = take_interrupt(vcpu, offer, &others);
 
 		if (vector < 0)
 			return;
 		vcpu->inject =
 			(struct cpu_event){.kind = CPU_EVENT_INTERRUPT, .vector = (uint8_t)vector};
 	}
-	vcpu->want_window = !vcpu->debug_block_interrupts && has_interrupt(vcpu);
+	vcpu->want_window = others && !vcpu->debug_block_interrupts && has_interrupt(vcpu);
 }
 
 /* --- A caller that has its own interrupt controller ------------------------------------------- */
@@ -155,13 +161,10 @@ static bool caller_wants_window(const struct vcpu *vcpu)
 
 /* --- Halts ------------------------------------------------------------------------------------ */
 
-static bool wakes(struct vcpu *vcpu)
+/* Else it waits for INIT or a start-up IPI, and takes nothing. */
+static bool runs_or_halts(const struct vcpu *vcpu)
 {
-	if (vcpu->inject.kind != CPU_EVENT_NONE || vcpu->exception.kind != CPU_EVENT_NONE)
-		return true;
-	if (vcpu->nmi_pending && !vcpu->state.nmi_masked)
-		return true;
-	return takes_interrupts(vcpu) && has_interrupt(vcpu);
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE || vcpu->mp_state == KVM_MP_STATE_HALTED;
 }
 
 /* Until a kick; -EINTR when something came for the thread. */
@@ -216,16 +219,19 @@ static int64_t run_until_exit(struct vcpu *vcpu)
 		__atomic_store_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
 		if (host_run_interrupted(&vcpu->run_state))
 			return -EINTR;
-		run_take_signals(vcpu);
+		if (vcpu->lapic && lapic_has_signals(vcpu->lapic))
+			run_take_signals(vcpu);
 		take_requests(vcpu);
-		if (vcpu->mp_state == KVM_MP_STATE_HALTED && wakes(vcpu))
+		if (runs_or_halts(vcpu))
+			choose_event(vcpu, !vcpu->vm->backend->fast);
+		/* What is delivered ends a halt. */
+		if (vcpu->mp_state == KVM_MP_STATE_HALTED && vcpu->inject.kind != CPU_EVENT_NONE)
 			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 		if (vcpu->mp_state != KVM_MP_STATE_RUNNABLE) {
 			if (block(vcpu) < 0)
 				return -EINTR;
 			continue;
 		}
-		choose_event(vcpu, false);
 		if (caller_wants_window(vcpu)) {
 			if (ready_for_caller(vcpu)) {
 				vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
@@ -251,7 +257,7 @@ bool run_look_fast(struct vcpu *vcpu)
 	    __atomic_load_n(&vcpu->vm->waiting_count, __ATOMIC_SEQ_CST) ||
 	    lapic_has_signals(vcpu->lapic))
 		return false;
-	choose_event(vcpu, true);
+	choose_event(vcpu, false);
 	return true;
 }
 

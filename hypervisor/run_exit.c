@@ -284,33 +284,39 @@ static enum run_fast fast_access(struct vcpu *vcpu, struct exit_access *access)
 	return after_chips(vcpu);
 }
 
-static enum run_fast fast_msr(struct vcpu *vcpu, const struct exit *exit)
+static enum run_fast fast_msr_read(struct vcpu *vcpu, const struct exit *exit)
 {
-	uint32_t index = (uint32_t)vcpu->state.gpr[CPU_RCX];
-
-	/* What a write to others does may need memory, and backends know of it. */
-	if (exit->kind == EXIT_MSR_WRITE && !msr_is_lapic(index))
-		return RUN_FAST_NO;
 	if (vcpu->lapic && lapic_has_flag(vcpu->lapic))
 		return RUN_FAST_NO;
-	if (exit->kind == EXIT_MSR_WRITE)
-		handle_msr_write(vcpu, exit->length);
-	else
-		handle_msr_read(vcpu, exit->length);
+	handle_msr_read(vcpu, exit->length);
+	return after_chips(vcpu);
+}
+
+/* What a write to MSRs but the APIC's does may need memory, and backends know of it. */
+static enum run_fast fast_msr_write(struct vcpu *vcpu, const struct exit *exit)
+{
+	const uint64_t *gpr = vcpu->state.gpr;
+	uint64_t value = (uint32_t)gpr[CPU_RAX] | gpr[CPU_RDX] << 32;
+
+	if (!msr_is_lapic((uint32_t)gpr[CPU_RCX]) || !vcpu->lapic || lapic_has_flag(vcpu->lapic))
+		return RUN_FAST_NO;
+	/* One that is refused does nothing here, and faults outside. */
+	if (!lapic_msr_write(vcpu->lapic, (uint32_t)gpr[CPU_RCX], value))
+		return RUN_FAST_NO;
+	run_finish(vcpu, exit->length);
 	return after_chips(vcpu);
 }
 
 static enum run_fast fast(struct vcpu *vcpu, struct exit *exit)
 {
 	switch (exit->kind) {
-	case EXIT_ACCESS:
-		return fast_access(vcpu, &exit->access);
 	case EXIT_CPUID:
 		handle_cpuid(vcpu, exit->length);
 		return RUN_FAST_AGAIN;
 	case EXIT_MSR_READ:
+		return fast_msr_read(vcpu, exit);
 	case EXIT_MSR_WRITE:
-		return fast_msr(vcpu, exit);
+		return fast_msr_write(vcpu, exit);
 	case EXIT_HYPERCALL:
 		if (!run_hypercall_is_atomic(vcpu))
 			return RUN_FAST_NO;
@@ -328,7 +334,7 @@ enum run_fast run_handle_fast(struct vcpu *vcpu, struct exit *exit)
 
 	if (vcpu->debug_step)
 		return RUN_FAST_NO;
-	result = fast(vcpu, exit);
+	result = exit->kind == EXIT_ACCESS ? fast_access(vcpu, &exit->access) : fast(vcpu, exit);
 	if (result == RUN_FAST_AGAIN && vcpu->exception.kind != CPU_EVENT_NONE)
 		return RUN_FAST_LEAVE;
 	return result;

@@ -74,9 +74,10 @@ void lapic_set_features(struct lapic *lapic, bool x2apic, bool deadline, uint8_t
 int lapic_pending(struct lapic *lapic);
 /*
  * Takes it: the acknowledge cycle. -1 when there is none.  It may offer the guest to end it by its
- * flag in memory, unless it is called in atomic context (and then without lapic_has_flag() alone).
+ * flag in memory, unless offer is false; in atomic context it is, and no flag may be offered yet.
+ * others: whether one that was there before could be taken on top of it.
  */
-int lapic_acknowledge(struct lapic *lapic, bool atomic);
+int lapic_acknowledge(struct lapic *lapic, bool offer, bool *others);
 /* NMI, INIT and start-up IPI that came; each call takes them. Bits below. */
 uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 #define LAPIC_SIGNAL_NMI 1u

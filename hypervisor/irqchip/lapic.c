@@ -27,6 +27,7 @@ static void reset_registers(struct lapic *lapic)
 	for (unsigned offset = 0; offset < KVM_APIC_REG_SIZE; offset += 4)
 		lapic_set_reg(lapic, offset, 0);
 	__atomic_store_n(&lapic->irr_any, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&lapic->in_service, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&lapic->errors, 0, __ATOMIC_RELAXED);
 	lapic_set_reg(lapic, APIC_ID, x2apic ? id : id << APIC_ID_SHIFT);
 	lapic_set_reg(lapic, APIC_VERSION, APIC_VERSION_VALUE);
@@ -134,7 +135,7 @@ static void raise(struct lapic *lapic, uint32_t signal)
 	vcpu_kick(lapic->vcpu);
 }
 
-static int accept_vector(struct lapic *lapic, uint8_t vector, bool level)
+int lapic_accept_vector(struct lapic *lapic, uint8_t vector, bool level)
 {
 	if (!lapic_is_software_enabled(lapic))
 		return INTERRUPT_IGNORED;
@@ -156,7 +157,7 @@ int lapic_accept(struct lapic *lapic, const struct apic_message *message)
 	switch (message->mode) {
 	case APIC_MODE_FIXED:
 	case APIC_MODE_LOWEST:
-		return accept_vector(lapic, message->vector, message->level);
+		return lapic_accept_vector(lapic, message->vector, message->level);
 	case APIC_MODE_SMI:
 		raise(lapic, LAPIC_SIGNAL_SMI);
 		return 1;
@@ -233,22 +234,28 @@ void lapic_lint0_rose(struct lapic *lapic)
 
 int lapic_highest(const struct lapic *lapic, unsigned field)
 {
-	const uint32_t *first = &lapic->regs[field / 4];
+	const uint32_t *first = &lapic->regs[field / 4], *at = first + APIC_VECTORS / 32 * 4;
 
-	for (int word = APIC_VECTORS / 32 - 1; word >= 0; word--) {
-		uint32_t bits = __atomic_load_n(&first[word * 4], __ATOMIC_SEQ_CST);
+	do {
+		uint32_t bits;
 
+		at -= 4;
+		bits = __atomic_load_n(at, __ATOMIC_SEQ_CST);
 		if (bits)
-			return word * 32 + 31 - __builtin_clz(bits);
-	}
+			return (int)(at - first) * 8 + 31 - __builtin_clz(bits);
+	} while (at != first);
 	return -1;
 }
 
 uint8_t lapic_ppr(const struct lapic *lapic)
 {
 	uint8_t tpr = (uint8_t)lapic_reg(lapic, APIC_TPR);
-	int in_service = lapic_highest(lapic, APIC_ISR);
-	uint8_t class = in_service < 0 ? 0 : (uint8_t)in_service & 0xf0;
+	int in_service = -1;
+	uint8_t class;
+
+	if (__atomic_load_n(&lapic->in_service, __ATOMIC_RELAXED))
+		in_service = lapic_highest(lapic, APIC_ISR);
+	class = in_service < 0 ? 0 : (uint8_t)in_service & 0xf0;
 
 	return (tpr & 0xf0) >= class ? tpr : class;
 }
@@ -299,10 +306,11 @@ int lapic_pending(struct lapic *lapic)
 	return next_vector(lapic);
 }
 
-int lapic_acknowledge(struct lapic *lapic, bool atomic)
+int lapic_acknowledge(struct lapic *lapic, bool offer, bool *others)
 {
 	int vector;
 
+	*others = true;
 	if (has_extint(lapic)) {
 		vector = pic_acknowledge(lapic->chip);
 		if (vector >= 0)
@@ -315,7 +323,9 @@ int lapic_acknowledge(struct lapic *lapic, bool atomic)
 		return -1;
 	put_bit(lapic, APIC_IRR, (uint8_t)vector, false);
 	put_bit(lapic, APIC_ISR, (uint8_t)vector, true);
-	if (lapic->pv_eoi_gpa && !atomic)
+	__atomic_store_n(&lapic->in_service, lapic->in_service + 1, __ATOMIC_RELAXED);
+	*others = false;
+	if (lapic->pv_eoi_gpa && offer)
 		lapic_pv_eoi_offer(lapic);
 	return vector;
 }

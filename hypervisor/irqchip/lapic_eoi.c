@@ -25,6 +25,7 @@ void lapic_eoi(struct lapic *lapic)
 	level = lapic_reg(lapic, APIC_TMR + (unsigned)vector / 32 * 16) & bit;
 	__atomic_fetch_and(&lapic->regs[(APIC_ISR + (unsigned)vector / 32 * 16) / 4], ~bit,
 			   __ATOMIC_SEQ_CST);
+	__atomic_store_n(&lapic->in_service, lapic->in_service - 1, __ATOMIC_RELAXED);
 	/* The PIT counts the ends of its edges as well. */
 	if (level || ioapic_handles(lapic->chip, (uint8_t)vector))
 		ioapic_eoi(lapic->chip, (uint8_t)vector, level);

@@ -261,7 +261,8 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t msr, uint64_t *value)
 
 static void x2apic_write_icr(struct lapic *lapic, uint64_t value)
 {
-	lapic_pv_eoi_sync(lapic, true);
+	if (lapic_has_flag(lapic))
+		lapic_pv_eoi_sync(lapic, true);
 	lapic_set_reg(lapic, APIC_ICR, (uint32_t)value);
 	lapic_set_reg(lapic, APIC_ICR_HIGH, (uint32_t)(value >> 32));
 	lapic_send_icr(lapic, (uint32_t)value, (uint32_t)(value >> 32));

@@ -74,6 +74,10 @@ struct backend {
 	 * a VM's. */
 	size_t vcpu_size, vm_size;
 
+	/* It uses run_handle_fast() and run_look_fast(): those can't read guest memory, so no
+	 * interrupt's end is told by a flag there. */
+	bool fast;
+
 	/* Whether this machine can run it; why not is logged.  Once, before all others. */
 	int (*probe)(void);
 

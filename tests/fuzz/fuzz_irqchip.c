@@ -66,13 +66,15 @@ static void take(struct chips *chips, unsigned cpu)
 	struct lapic *lapic = chips_lapic(chips, cpu);
 	int pending = lapic_pending(lapic);
 	uint8_t vector;
+	bool others;
 
 	lapic_take_signals(lapic, &vector);
 	fuzz_check(pending >= -1 && pending < 256);
 	if (pending < 0)
 		return;
 	fuzz_check(lapic_has_work(lapic));
-	fuzz_check(lapic_acknowledge(lapic, false) == pending);
+	fuzz_check(lapic_acknowledge(lapic, true, &others) == pending);
+	fuzz_check(others || lapic_pending(lapic) < 0);
 }
 
 /* Time goes on by up to a second, timer by timer. */

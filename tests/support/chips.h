@@ -177,7 +177,8 @@ static inline uint64_t ioapic_entry(struct chips *chips, unsigned pin)
 static inline int chips_take(struct chips *chips, unsigned cpu)
 {
 	int pending = lapic_pending(chips_lapic(chips, cpu));
-	int taken = pending < 0 ? -1 : lapic_acknowledge(chips_lapic(chips, cpu), false);
+	bool others = true;
+	int taken = pending < 0 ? -1 : lapic_acknowledge(chips_lapic(chips, cpu), true, &others);
 
 	return taken == pending ? taken : -2;
 }

@@ -39,10 +39,12 @@ void node_end(void);
 		(type *)(object)->opaque;                                                          \
 	})
 
-/* Something that this thread does on its way to user mode: a signal, or the kernel's own work. */
-static inline bool driver_thread_has_work(void)
+/* Something that this thread does on its way to user mode: a signal, the kernel's own work, or what
+ * the other thread flags stand for. */
+static inline bool driver_thread_has_work(unsigned long flags)
 {
-	return signal_pending(current) || task_work_pending(current);
+	flags |= _TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL;
+	return (read_thread_flags() & flags) || task_work_pending(current);
 }
 
 static inline void driver_eventfd_signal(struct eventfd_ctx *context)

@@ -121,5 +121,5 @@ void host_run_end(struct host_run *run)
 
 bool host_run_interrupted(struct host_run *run)
 {
-	return driver_thread_has_work();
+	return driver_thread_has_work(0);
 }

@@ -103,6 +103,7 @@ const struct backend svm_backend = {
 	.name = "svm",
 	.vcpu_size = sizeof(struct svm_vcpu),
 	.vm_size = sizeof(struct svm_vm),
+	.fast = true,
 	.probe = probe,
 	.vm_create = vm_create,
 	.vm_stop = vm_stop,

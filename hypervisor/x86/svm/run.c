@@ -8,8 +8,8 @@
  * before the last look at what there is to do until the guest is entered, so that who changes that
  * and sends an interrupt is not missed.  They are taken when GIF is set again after the exit.
  */
-#include "hw/msr.h"
 #include "hypervisor/run.h"
+#include "hw/msr.h"
 #include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
 
@@ -66,7 +66,7 @@ static inline void save_host(uint64_t host_physical)
 static struct svm_cpu *load_cpu(struct svm_vcpu *c)
 {
 	unsigned number = host_cpu();
-	struct svm_cpu *cpu = svm_cpu_at(number);
+	struct svm_cpu *cpu = &svm_cpus[number];
 	uint64_t id = svm_vm_of(c->vcpu.vm)->id;
 
 	if (!cpu->enabled)
@@ -134,7 +134,8 @@ static enum entry enter(struct svm_vcpu *c, struct svm_cpu *cpu)
 	set_gif();
 	svm_vmcb_leave(c);
 	svm_debug_leave(c);
-	svm_take_back(c);
+	if (c->nmi_leaving || (control->exit_interrupt & SVM_EVENT_VALID))
+		svm_take_back(c);
 	return ENTRY_DONE;
 }
 
@@ -199,7 +200,7 @@ static bool is_nmi_window(const struct svm_vcpu *c)
 
 static void run(struct svm_vcpu *c, struct exit *exit)
 {
-	if (svm_debug_step_done(c, exit))
+	if (c->step_done && svm_debug_step_done(c, exit))
 		return;
 	if (c->access == SVM_ACCESS_EMULATION && svm_go_on_emulating(c, exit))
 		return;

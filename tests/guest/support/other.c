@@ -9,6 +9,7 @@
 #define ICR_INIT_OTHERS 0xc4500u
 #define ICR_STARTUP_OTHERS 0xc4600u
 #define TRAMPOLINE 0x8000u
+#define LOGICAL_COUNT_SHIFT 16 /* in EBX of CPUID's leaf 1 */
 
 static void (*volatile other_main)(void);
 static volatile bool started;
@@ -53,7 +54,11 @@ static void wait_until(uint64_t until)
 bool other_start(void (*main)(void))
 {
 	unsigned size = (unsigned)(other_end - other_begin);
+	uint32_t registers[4];
 
+	cpuid(1, 0, registers);
+	if ((registers[1] >> LOGICAL_COUNT_SHIFT & 0xff) < 2)
+		return false;
 	other_main = main;
 	for (unsigned i = 0; i < size; i++)
 		((volatile uint8_t *)TRAMPOLINE)[i] = other_begin[i];
