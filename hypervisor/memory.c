@@ -154,6 +154,24 @@ int memory_write(struct vm *vm, uint64_t gpa, const void *from, size_t size)
 	return err;
 }
 
+int memory_compare_exchange(struct vm *vm, uint64_t gpa, unsigned size, uint64_t *expected,
+			    uint64_t value)
+{
+	uint32_t epoch = vm_read_begin(vm);
+	const struct memory_slot *slot = find_in(table_of(vm), gpa);
+	uint64_t before = *expected;
+	int err = -EFAULT;
+
+	if (slot && !slot->read_only && size_within(slot, gpa, size) == size)
+		err = host_compare_exchange(slot->user + (gpa - slot->gpa), size, expected, value);
+	if (!err && *expected == before) {
+		memory_mark_dirty(slot, gpa);
+		vm->backend->memory_written(vm, gpa, size);
+	}
+	vm_read_end(vm, epoch);
+	return err;
+}
+
 /* --- Changes ---------------------------------------------------------------------------------- */
 
 static int bitmap_create(uint64_t pages, uint64_t **bitmap)

@@ -58,6 +58,10 @@ void memory_each_of_user(struct vm *vm, uint64_t user, uint64_t size,
 int memory_read(struct vm *vm, uint64_t gpa, void *to, size_t size);
 int memory_write(struct vm *vm, uint64_t gpa, const void *from, size_t size);
 
+/* As host_compare_exchange(), on guest memory: page tables, mostly. */
+int memory_compare_exchange(struct vm *vm, uint64_t gpa, unsigned size, uint64_t *expected,
+			    uint64_t value);
+
 /* The table of slots: of a VM that is made, and of one that ends. */
 int memory_create(struct vm *vm);
 void memory_destroy(struct vm *vm);

@@ -39,6 +39,13 @@ int host_copy_in(void *to, uint64_t user, size_t size);
 int host_copy_out(uint64_t user, const void *from, size_t size);
 
 /*
+ * Of size (4 or 8) bytes at user, which is aligned to it: value takes the place of *expected,
+ * atomically for all CPUs.  *expected is what was there, another if it was not changed.  -EFAULT as
+ * above.
+ */
+int host_compare_exchange(uint64_t user, unsigned size, uint64_t *expected, uint64_t value);
+
+/*
  * The address by which this host's core reaches the caller's memory at user directly, for as long
  * as the caller keeps it mapped; NULL where there is no such address.  What the soft backend works
  * on; a host that has none offers no soft backend.

@@ -155,6 +155,12 @@ static bool is_canonical(const struct vcpu *vcpu, uint64_t linear)
 	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
 }
 
+bool emulation_is_code(const struct vcpu *vcpu, uint64_t offset)
+{
+	return is_64_bit(vcpu) ? is_canonical(vcpu, offset)
+			       : offset <= vcpu->state.segment[CPU_CS].limit;
+}
+
 /* Limits and rights of a segment outside of 64-bit mode; APM2 section 4.12. */
 static bool segment_allows(const struct vcpu *vcpu, unsigned segment, uint64_t offset,
 			   unsigned size, bool write)
@@ -199,7 +205,8 @@ static enum emulate_result access(struct emulation *m, unsigned segment, uint64_
 				  unsigned size, bool write, uint64_t *value)
 {
 	struct vcpu *vcpu = m->vcpu;
-	unsigned intent = (write ? WALK_WRITE : 0) | (vcpu->state.cpl == 3 ? WALK_USER : 0);
+	unsigned intent =
+		WALK_MARK | (write ? WALK_WRITE : 0) | (vcpu->state.cpl == 3 ? WALK_USER : 0);
 	uint64_t linear, second, gpa[2] = {0}, data;
 	unsigned first;
 	uint32_t error;
@@ -240,7 +247,7 @@ enum emulate_result emulation_write(struct emulation *m, unsigned segment, uint6
 	return access(m, segment, offset, size, true, &value);
 }
 
-/* --- Operands --------------------------------------------------------------------------------- */
+/* --- Operands ------------------------------------------------------------------------------ */
 
 void emulation_set_register(struct vcpu *vcpu, unsigned reg, unsigned size, uint64_t value)
 {
@@ -262,6 +269,59 @@ static uint64_t offset_of(const struct emulation *m)
 	if (memory->index != DECODE_NO_REG)
 		offset += gpr[memory->index] * memory->scale;
 	return offset & size_mask(m->insn->address_size);
+}
+
+/* What an access would fault with, if its first or last byte can't be reached. */
+static enum emulate_result probe(struct emulation *m, uint64_t offset, unsigned size, bool write)
+{
+	struct vcpu *vcpu = m->vcpu;
+	unsigned intent = (write ? WALK_WRITE : 0) | (vcpu->state.cpl == 3 ? WALK_USER : 0);
+	uint64_t linear, last, gpa;
+	uint32_t error;
+	enum emulate_result result =
+		linear_of(m, m->insn->memory.segment, offset, size, write, &linear);
+
+	if (result != EMULATE_DONE)
+		return result;
+	if ((m->insn->attributes & DECODE_ALIGNED) && (linear & (size - 1)))
+		return fault(vcpu, CPU_VECTOR_GP, 0);
+	last = linear + size - 1;
+	if (!is_64_bit(vcpu))
+		last = (uint32_t)last;
+	if (!walk(vcpu, linear, intent, &gpa, &error))
+		return page_fault(vcpu, linear, error);
+	if ((last ^ linear) & ~PAGE_MASK && !walk(vcpu, last, intent, &gpa, &error))
+		return page_fault(vcpu, last & ~PAGE_MASK, error);
+	return EMULATE_DONE;
+}
+
+enum emulate_result emulation_read_bytes(struct emulation *m, unsigned size, uint8_t *to)
+{
+	uint64_t offset = offset_of(m), value;
+	enum emulate_result result = probe(m, offset, size, false);
+
+	for (unsigned at = 0; at < size && result == EMULATE_DONE; at += 8) {
+		unsigned part = MIN(size - at, 8u);
+
+		result = emulation_read(m, m->insn->memory.segment, offset + at, part, &value);
+		memcpy(to + at, &value, part);
+	}
+	return result;
+}
+
+enum emulate_result emulation_write_bytes(struct emulation *m, unsigned size, const uint8_t *from)
+{
+	uint64_t offset = offset_of(m);
+	enum emulate_result result = probe(m, offset, size, true);
+
+	for (unsigned at = 0; at < size && result == EMULATE_DONE; at += 8) {
+		unsigned part = MIN(size - at, 8u);
+		uint64_t value = 0;
+
+		memcpy(&value, from + at, part);
+		result = emulation_write(m, m->insn->memory.segment, offset + at, part, value);
+	}
+	return result;
 }
 
 enum emulate_result emulation_get(struct emulation *m, const struct decode_operand *operand,

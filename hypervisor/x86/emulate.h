@@ -8,8 +8,8 @@
  * an access to it ends the call: the same instruction is called again with the answer, and goes the
  * same way to the next access.  So devices see each access once, in order.
  *
- * Done are those instructions that drivers use on devices; vector registers are not in it, nor far
- * transfers.  Task context; by the vCPU's thread.
+ * Done are those instructions that move between memory and registers, vector registers, too, and
+ * integer ones; no far transfers.  Task context; by the vCPU's thread.
  */
 #ifndef DYAD_HYPERVISOR_X86_EMULATE_H
 #define DYAD_HYPERVISOR_X86_EMULATE_H
@@ -22,9 +22,9 @@
 struct exit;
 struct vcpu;
 
-/* An instruction has no more accesses to devices: 8 bytes in a page each, two operands, read and
- * written, over two pages; a repeated one counts by elements. */
-#define EMULATE_ACCESSES 8
+/* An instruction has no more accesses to devices: 32 bytes at an odd address, of which a page has
+ * an odd part; a repeated one counts by elements. */
+#define EMULATE_ACCESSES 16
 
 struct emulate {
 	bool active; /* an instruction is under way, and insn is it */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * emulate_control.c - MOV to CR0 and CR4, and LMSW: what a CPU checks of them, and what of them the
- * guest's CPUID allows.  APM2 section 3.1, and 14.6 for long mode.
+ * emulate_control.c - MOV to CR0 and CR4, LMSW and CLTS: what a CPU checks of them, and what of
+ * them the guest's CPUID allows; MOV from CR0 and SMSW.  APM2 section 3.1, and 14.6 for long mode.
  */
 #include "hw/x86.h"
 #include "hypervisor/x86/emulate_internal.h"
@@ -70,6 +70,12 @@ enum emulate_result emulation_control(struct emulation *m)
 	uint64_t value;
 	enum emulate_result done;
 
+	if (m->insn->op == OP_SMSW)
+		return emulation_put(m, to, s->cr0);
+	if (m->insn->op == OP_CLTS) {
+		s->cr0 &= ~CR0_TS;
+		return EMULATE_DONE;
+	}
 	if (m->insn->op == OP_LMSW) {
 		done = emulation_get(m, to, &value);
 		if (done != EMULATE_DONE)
@@ -78,7 +84,7 @@ enum emulate_result emulation_control(struct emulation *m)
 		return set_cr0(m, (s->cr0 & ~LMSW_BITS) | (value & LMSW_BITS));
 	}
 	if (to->class != DECODE_CONTROL)
-		return EMULATE_UNKNOWN;
+		return from->reg == 0 ? emulation_put(m, to, s->cr0) : EMULATE_UNKNOWN;
 	value = s->gpr[from->reg] & size_mask(from->size);
 	if (to->reg == 0)
 		return set_cr0(m, value);

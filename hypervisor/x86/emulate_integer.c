@@ -6,6 +6,7 @@
  */
 #include "hw/x86.h"
 #include "hypervisor/x86/emulate_internal.h"
+#include "lib/bytes.h"
 
 #define ARITHMETIC (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
@@ -209,6 +210,39 @@ static enum emulate_result compare_exchange(struct emulation *m)
 	return done;
 }
 
+/* RDX:RAX with memory of twice 4 or 8 bytes. */
+static enum emulate_result compare_exchange_wide(struct emulation *m)
+{
+	struct cpu_state *s = &m->vcpu->state;
+	unsigned size = m->insn->op == OP_CMPXCHG16B ? 8 : 4;
+	uint64_t mask = size_mask(size), rax = s->gpr[CPU_RAX] & mask, rdx = s->gpr[CPU_RDX] & mask;
+	uint64_t rbx = s->gpr[CPU_RBX] & mask, rcx = s->gpr[CPU_RCX] & mask, old[2] = {0};
+	uint8_t bytes[16];
+	enum emulate_result done = emulation_read_bytes(m, 2 * size, bytes);
+	bool equal;
+
+	if (done != EMULATE_DONE)
+		return done;
+	memcpy(&old[0], bytes, size);
+	memcpy(&old[1], bytes + size, size);
+	equal = old[0] == rax && old[1] == rdx;
+	if (equal) {
+		memcpy(bytes, &rbx, size);
+		memcpy(bytes + size, &rcx, size);
+	}
+	done = emulation_write_bytes(m, 2 * size, bytes);
+	if (done != EMULATE_DONE)
+		return done;
+	s->rflags &= ~RFLAGS_ZF;
+	if (equal) {
+		s->rflags |= RFLAGS_ZF;
+	} else {
+		emulation_set_register(m->vcpu, CPU_RAX, size, old[0]);
+		emulation_set_register(m->vcpu, CPU_RDX, size, old[1]);
+	}
+	return done;
+}
+
 /* --- Bits ------------------------------------------------------------------------------------- */
 
 /* With a bit number in a register, memory is an array of bits. */
@@ -306,9 +340,64 @@ enum emulate_result emulation_integer(struct emulation *m)
 		return bit_test(m);
 	case OP_MOV_DR:
 		return move_debug(m);
+	case OP_MOVAPS:
+	case OP_MOVAPD:
+	case OP_MOVUPS:
+	case OP_MOVUPD:
+	case OP_MOVDQA:
+	case OP_MOVDQU:
+	case OP_LDDQU:
+	case OP_MOVNTPS:
+	case OP_MOVNTPD:
+	case OP_MOVNTDQ:
+	case OP_MOVNTDQA:
+	case OP_MOVNTQ:
+	case OP_MOVD:
+	case OP_MOVQ:
+	case OP_MOVSS:
+	case OP_MOVSD:
+	case OP_MOVLPS:
+	case OP_MOVLPD:
+	case OP_MOVHPS:
+	case OP_MOVHPD:
+		return emulation_vector(m);
 	case OP_MOV_CR:
 	case OP_LMSW:
+	case OP_SMSW:
+	case OP_CLTS:
 		return emulation_control(m);
+	case OP_ROL:
+	case OP_ROR:
+	case OP_RCL:
+	case OP_RCR:
+	case OP_SHL:
+	case OP_SHR:
+	case OP_SAR:
+	case OP_SHLD:
+	case OP_SHRD:
+	case OP_IMUL:
+	case OP_MUL:
+	case OP_DIV:
+	case OP_IDIV:
+	case OP_BSF:
+	case OP_BSR:
+	case OP_TZCNT:
+	case OP_LZCNT:
+	case OP_POPCNT:
+		return emulation_native(m);
+	case OP_PUSH:
+	case OP_POP:
+	case OP_CALL_NEAR:
+	case OP_JMP_NEAR:
+	case OP_RET_NEAR:
+	case OP_ENTER:
+	case OP_LEAVE:
+	case OP_SETCC:
+	case OP_CMOVCC:
+		return emulation_stack(m);
+	case OP_CMPXCHG8B:
+	case OP_CMPXCHG16B:
+		return compare_exchange_wide(m);
 	default:
 		return arithmetic(m);
 	}

@@ -28,6 +28,14 @@ enum emulate_result emulation_get(struct emulation *m, const struct decode_opera
 enum emulate_result emulation_put(struct emulation *m, const struct decode_operand *operand,
 				  uint64_t value);
 
+/*
+ * The memory operand, up to EMULATE_BYTES_MAX, lowest address first.  All of it is looked for
+ * before any is touched; one that must be aligned is #GP if it isn't.
+ */
+#define EMULATE_BYTES_MAX 32
+enum emulate_result emulation_read_bytes(struct emulation *m, unsigned size, uint8_t *to);
+enum emulate_result emulation_write_bytes(struct emulation *m, unsigned size, const uint8_t *from);
+
 /* Registers as operands of 1 to 8 bytes: 4 clear the upper half. */
 void emulation_set_register(struct vcpu *vcpu, unsigned reg, unsigned size, uint64_t value);
 
@@ -36,6 +44,18 @@ uint64_t emulation_compare(uint64_t rflags, uint64_t a, uint64_t b, unsigned siz
 
 /* emulate_integer.c: one that isn't a string's. */
 enum emulate_result emulation_integer(struct emulation *m);
+
+/* Whether code can be at that offset of CS: within its limit, or canonical. */
+bool emulation_is_code(const struct vcpu *vcpu, uint64_t offset);
+
+/* emulate_native.c: shifts, multiplication, division, bit scans. */
+enum emulate_result emulation_native(struct emulation *m);
+
+/* emulate_stack.c: pushes and pops, near branches, frames, SETcc and CMOVcc. */
+enum emulate_result emulation_stack(struct emulation *m);
+
+/* emulate_vector.c: one that moves to or from a vector register. */
+enum emulate_result emulation_vector(struct emulation *m);
 
 /* emulate_control.c: writes to CR0 and CR4; the backend has what follows from them take place */
 enum emulate_result emulation_control(struct emulation *m);

@@ -26,6 +26,14 @@ struct rights {
 	unsigned key;
 };
 
+/* The entries that a walk went by. */
+#define LEVELS_MAX 5
+#define WALKS_MAX 8
+struct path {
+	unsigned count, entry_size;
+	uint64_t gpa[LEVELS_MAX], pte[LEVELS_MAX];
+};
+
 static bool read_entry(struct vcpu *vcpu, const struct paging *p, uint64_t gpa, uint64_t *value)
 {
 	*value = 0;
@@ -72,7 +80,8 @@ static uint64_t page_address(const struct paging *p, unsigned shift, uint64_t pt
 	return (pte & PTE32_LARGE_ADDRESS) | PTE32_LARGE_HIGH(pte) << 32 | offset;
 }
 
-static bool walk_tables(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa, struct rights *r)
+static bool walk_tables(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa, struct rights *r,
+			struct path *path)
 {
 	struct paging p;
 	uint64_t table;
@@ -80,6 +89,7 @@ static bool walk_tables(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa, struc
 	if (!get_paging(vcpu, linear, &p))
 		return false;
 	table = p.root;
+	*path = (struct path){.entry_size = p.entry_size};
 	*r = (struct rights){true, true, true, 0};
 	for (unsigned level = p.levels;; level--) {
 		unsigned shift = PAGE_SHIFT + p.index_bits * (level - 1);
@@ -87,6 +97,8 @@ static bool walk_tables(struct vcpu *vcpu, uint64_t linear, uint64_t *gpa, struc
 
 		if (!read_entry(vcpu, &p, table + index * p.entry_size, &pte) || !(pte & PTE_P))
 			return false;
+		path->gpa[path->count] = table + index * p.entry_size;
+		path->pte[path->count++] = pte;
 		r->user &= (pte & PTE_US) != 0;
 		r->write &= (pte & PTE_RW) != 0;
 		r->execute &= p.entry_size == 4 || !(pte & PTE_NX);
@@ -131,6 +143,25 @@ static bool allows(const struct vcpu *vcpu, const struct rights *r, unsigned int
 	return true;
 }
 
+/* false: an entry has changed since it was read. */
+static bool mark(struct vcpu *vcpu, const struct path *path, bool write)
+{
+	for (unsigned i = 0; i < path->count; i++) {
+		uint64_t pte = path->pte[i], expected = pte, marked = pte | PTE_A;
+
+		if (write && i == path->count - 1)
+			marked |= PTE_D;
+		if (marked == pte)
+			continue;
+		/* A table that can't be written stays as it is. */
+		if (!memory_compare_exchange(vcpu->vm, path->gpa[i], path->entry_size, &expected,
+					     marked) &&
+		    expected != pte)
+			return false;
+	}
+	return true;
+}
+
 static bool is_canonical(const struct vcpu *vcpu, uint64_t linear)
 {
 	unsigned unused = vcpu->state.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
@@ -138,10 +169,36 @@ static bool is_canonical(const struct vcpu *vcpu, uint64_t linear)
 	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
 }
 
+/* One walk; *again: an entry changed meanwhile. */
+static bool walk_once(struct vcpu *vcpu, uint64_t linear, unsigned intent, uint64_t *gpa,
+		      uint32_t *error, bool *again)
+{
+	struct rights r;
+	struct path path;
+
+	*again = false;
+	if (!walk_tables(vcpu, linear, gpa, &r, &path))
+		return false;
+	if (intent & WALK_QUIET)
+		return true;
+	if (!(vcpu->state.efer & EFER_NXE))
+		r.execute = true;
+	if (!allows(vcpu, &r, intent)) {
+		*error |= PAGE_FAULT_P;
+		return false;
+	}
+	if (!key_allows(vcpu, &r, intent)) {
+		*error |= PAGE_FAULT_P | PAGE_FAULT_PK;
+		return false;
+	}
+	*again = (intent & WALK_MARK) && !mark(vcpu, &path, intent & WALK_WRITE);
+	return true;
+}
+
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned intent, uint64_t *gpa, uint32_t *error)
 {
 	const struct cpu_state *s = &vcpu->state;
-	struct rights r;
+	bool again = true, found = true;
 
 	*gpa = linear;
 	if (!(s->cr0 & CR0_PG))
@@ -153,20 +210,10 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned intent, uint64_t *gpa, ui
 		*error |= PAGE_FAULT_USER;
 	if ((intent & WALK_FETCH) && ((s->cr4 & CR4_SMEP) || (s->efer & EFER_NXE)))
 		*error |= PAGE_FAULT_FETCH;
-	if (((s->efer & EFER_LMA) && !is_canonical(vcpu, linear)) ||
-	    !walk_tables(vcpu, linear, gpa, &r))
+	if ((s->efer & EFER_LMA) && !is_canonical(vcpu, linear))
 		return false;
-	if (intent & WALK_QUIET)
-		return true;
-	if (!(s->efer & EFER_NXE))
-		r.execute = true;
-	if (!allows(vcpu, &r, intent)) {
-		*error |= PAGE_FAULT_P;
-		return false;
-	}
-	if (!key_allows(vcpu, &r, intent)) {
-		*error |= PAGE_FAULT_P | PAGE_FAULT_PK;
-		return false;
-	}
-	return true;
+	/* Who changes tables that are in use without end gets what an old TLB entry would be. */
+	for (unsigned i = 0; again && i < WALKS_MAX; i++)
+		found = walk_once(vcpu, linear, intent, gpa, error, &again);
+	return found;
 }

@@ -16,6 +16,11 @@ static void divide(uintptr_t by)
 	__asm__ volatile("divl %2" : "+a"(low), "+d"(high) : "r"(by) : "cc");
 }
 
+__attribute__((naked, used)) static void undefined_code(void)
+{
+	__asm__("ud2");
+}
+
 static void undefined(uintptr_t unused)
 {
 	(void)unused;
@@ -135,7 +140,9 @@ static void gates(void)
 	gdt[GDT_FREE] = segment(0, 0xfffff, ACCESS_CODE & ~ACCESS_PRESENT, FLAGS_32 | FLAGS_PAGES);
 	idt[0x40] = gate(FREE, 0, ACCESS_INTERRUPT_GATE, 0);
 	CHECK_TRAP(trap_call(int_40, 0), TRAP_NP, FREE);
-	gdt[GDT_FREE] = segment(0, 0xfff, ACCESS_CODE, FLAGS_32);
+	/* What lies beyond the limit ends by a trap, too. */
+	gdt[GDT_FREE] =
+		segment((uint32_t)(uintptr_t)undefined_code - 0x1000, 0xfff, ACCESS_CODE, FLAGS_32);
 	idt[0x40] = gate(FREE, 0x1000, ACCESS_INTERRUPT_GATE, 0);
 	CHECK_TRAP(trap_call(int_40, 0), TRAP_GP, 0);
 	idt[0x40] = saved;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Real mode and the ways into and out of it: addresses, the interrupt vector table, exceptions
- * without error codes, limits that protected mode left behind, LMSW; what CR0 and CR4 refuse.
+ * without error codes, limits that protected mode left behind, LMSW; what CR0 and CR4 refuse, and
+ * that caches can be off.
  */
 #include "tests/guest/support/traps.h"
 
@@ -265,6 +266,29 @@ static void refused(void)
 	CHECK_EQUAL(read_cr4(), cr4);
 }
 
+#define CR0_TS 0x8u
+#define CR0_CD 0x40000000u
+#define CR0_NW 0x20000000u
+
+/* What is set is read, by all instructions that read it, whatever a hypervisor makes of it. */
+static void caches_off(void)
+{
+	uint32_t cr0 = read_cr0(), word;
+
+	write_cr0(cr0 | CR0_CD | CR0_NW);
+	CHECK_EQUAL(read_cr0(), cr0 | CR0_CD | CR0_NW);
+	__asm__ volatile("smswl %0" : "=r"(word));
+	CHECK_EQUAL(word, cr0 | CR0_CD | CR0_NW);
+	write_cr0(read_cr0() | CR0_TS);
+	CHECK_EQUAL(read_cr0(), cr0 | CR0_CD | CR0_NW | CR0_TS);
+	__asm__ volatile("clts");
+	CHECK_EQUAL(read_cr0(), cr0 | CR0_CD | CR0_NW);
+	write_cr0(cr0 | CR0_CD);
+	CHECK_EQUAL(read_cr0(), cr0 | CR0_CD);
+	write_cr0(cr0);
+	CHECK_EQUAL(read_cr0(), cr0);
+}
+
 void guest_main(uint32_t magic, const void *multiboot_info)
 {
 	uint8_t *to = (uint8_t *)REAL_BASE;
@@ -277,5 +301,6 @@ void guest_main(uint32_t magic, const void *multiboot_info)
 		*to++ = *from;
 	real();
 	refused();
+	caches_off();
 	checks_end();
 }

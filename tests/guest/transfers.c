@@ -135,6 +135,17 @@ static void dropped(void)
 	CHECK_EQUAL(seen[1], USER_DATA);
 }
 
+/* What lies beyond a limit of 0xff: it ends by a trap on a CPU that does not check limits, too. */
+__attribute__((naked, used)) static void beyond(void)
+{
+	__asm__("ud2");
+}
+
+static uint64_t short_code(void)
+{
+	return segment((uint32_t)(uintptr_t)beyond - 0x100, 0xff, ACCESS_CODE, FLAGS_32);
+}
+
 static void gate_checks(void)
 {
 	uint32_t handler = (uint32_t)(uintptr_t)gate_handler;
@@ -157,7 +168,7 @@ static void gate_checks(void)
 	gdt[GDT_FREE + 1] = gate(CODE, handler, ACCESS_CALL_GATE32 | GATE_DPL3, 0);
 	target.selector = GATE_USER;
 	CHECK_TRAP(trap_call_user(jump_target, 0, 2), TRAP_GP, CODE);
-	gdt[GDT_FREE] = segment(0, 0xff, ACCESS_CODE, FLAGS_32);
+	gdt[GDT_FREE] = short_code();
 	gdt[GDT_FREE + 1] = gate(FREE, 0x100, ACCESS_CALL_GATE32 | GATE_DPL3, 0);
 	CHECK_TRAP(trap_call_user(call_target, 0, 2), TRAP_GP, 0);
 }
@@ -178,7 +189,7 @@ static void direct_checks(void)
 	gdt[GDT_FREE] = segment(0, 0xfffff, ACCESS_CODE & ~ACCESS_PRESENT, FLAGS_32 | FLAGS_PAGES);
 	target.selector = FREE;
 	CHECK_TRAP(trap_call(jump_target, 0), TRAP_NP, FREE);
-	gdt[GDT_FREE] = segment(0, 0xff, ACCESS_CODE, FLAGS_32);
+	gdt[GDT_FREE] = short_code();
 	target.offset = 0x100;
 	CHECK_TRAP(trap_call(jump_target, 0), TRAP_GP, 0);
 	/* Conforming code runs at the caller's level. */

@@ -101,6 +101,20 @@ int host_copy_out(uint64_t user, const void *from, size_t size)
 	return 0;
 }
 
+int host_compare_exchange(uint64_t user, unsigned size, uint64_t *expected, uint64_t value)
+{
+	uint64_t old = 0;
+
+	check_may_sleep("host_compare_exchange()");
+	if (!is_user(user, size))
+		return -EFAULT;
+	memcpy(&old, (const void *)(uintptr_t)user, size);
+	if (old == *expected)
+		memcpy((void *)(uintptr_t)user, &value, size);
+	*expected = old;
+	return 0;
+}
+
 void *host_user_pointer(uint64_t user)
 {
 	return is_user(user, 1) && !fake_host_no_user_pointer ? (void *)(uintptr_t)user : NULL;

@@ -73,6 +73,22 @@ int host_copy_out(uint64_t user, const void *from, size_t size)
 }
 
 /* The caller's memory may be swapped or moved at any time. */
+int host_compare_exchange(uint64_t user, unsigned size, uint64_t *expected, uint64_t value)
+{
+	u32 low = *expected;
+	int result;
+
+	if (!current->mm || !access_ok((void __user *)user, size))
+		return -EFAULT;
+	if (size == sizeof(u64)) {
+		result = __try_cmpxchg_user((u64 __user *)user, expected, value, wide_fault);
+	} else {
+		result = __try_cmpxchg_user((u32 __user *)user, &low, (u32)value, fault);
+		*expected = low;
+	}
+	return result < 0 ? -EFAULT : 0;
+}
+
 void *host_user_pointer(uint64_t user)
 {
 	return NULL;

@@ -107,6 +107,24 @@ int host_copy_out(uint64_t user, const void *from, size_t size)
 	return copied == (ssize_t)size ? 0 : -EFAULT;
 }
 
+int host_compare_exchange(uint64_t user, unsigned size, uint64_t *expected, uint64_t value)
+{
+	void *pointer = host_user_pointer(user);
+	uint32_t low = (uint32_t)*expected;
+
+	if (!pointer)
+		return -EFAULT;
+	if (size == sizeof(uint64_t)) {
+		__atomic_compare_exchange_n((uint64_t *)pointer, expected, value, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return 0;
+	}
+	__atomic_compare_exchange_n((uint32_t *)pointer, &low, (uint32_t)value, false,
+				    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	*expected = low;
+	return 0;
+}
+
 void *host_user_pointer(uint64_t user)
 {
 	void *pointer = (void *)(uintptr_t)user;

@@ -5,12 +5,11 @@
  * DR0 to DR3 are the guest's own in the CPU from its first access, or while it has breakpoints on,
  * until the inner loop is left; before that accesses exit.  While a debugger has them the guest's
  * are in the state alone, and its accesses are emulated.  #DB always exits: a guest can make one
- * that raises the next without end, in which no interrupt is taken.
+ * that raises the next without end, in which no interrupt is taken.  An access to a port exits
+ * before the CPU looks for breakpoints on it.
  */
 #include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
-
-#define DR7_ANY 0xffu /* L and G of the four breakpoints */
 
 static void load_registers(const uint64_t dr[4])
 {
@@ -40,11 +39,11 @@ void svm_debug_load(struct svm_vcpu *c)
 	const struct vcpu *vcpu = &c->vcpu;
 
 	c->host_dr7 = read_dr7();
-	if (c->host_dr7 & DR7_ANY)
+	if (c->host_dr7 & SVM_DR7_ANY)
 		save_registers(c->host_dr);
 	if (vcpu->debug_hardware)
 		load_registers(vcpu->debug_dr);
-	else if (vcpu->state.dr7 & DR7_ANY)
+	else if (vcpu->state.dr7 & SVM_DR7_ANY)
 		svm_debug_take(c);
 }
 
@@ -62,7 +61,7 @@ void svm_debug_put(struct svm_vcpu *c)
 		c->debug_live = false;
 		intercept(c, true);
 	}
-	if (c->host_dr7 & DR7_ANY) {
+	if (c->host_dr7 & SVM_DR7_ANY) {
 		load_registers(c->host_dr);
 		write_dr7(c->host_dr7);
 	}
@@ -124,6 +123,33 @@ bool svm_debug_step_done(struct svm_vcpu *c, struct exit *exit)
 	tell(c, CPU_VECTOR_DB, exit);
 	exit->debug.dr6 = DR6_ONES | DR6_BS;
 	return true;
+}
+
+/* APM2 section 13.1.4: which bytes a breakpoint has, by its aligned address. */
+static bool overlaps(uint64_t at, unsigned length, uint16_t port, unsigned size)
+{
+	uint64_t first = at & ~(uint64_t)length; /* the length less one is a mask of it */
+
+	return first < (uint64_t)port + size && port <= first + length;
+}
+
+void svm_debug_port(struct svm_vcpu *c)
+{
+	struct cpu_state *s = &c->vcpu.state;
+	uint64_t hits = 0;
+
+	if (!(s->cr4 & CR4_DE) || c->vcpu.debug_hardware)
+		return;
+	if (c->debug_live)
+		save_registers(s->dr);
+	for (unsigned i = 0; i < 4; i++)
+		if ((s->dr7 & DR7_ENABLE(i)) && DR7_TYPE(s->dr7, i) == DR7_TYPE_IO &&
+		    overlaps(s->dr[i], DR7_LENGTH(s->dr7, i), c->port, c->port_size))
+			hits |= DR6_B0 << i;
+	if (!hits)
+		return;
+	s->dr6 |= hits;
+	vcpu_raise(&c->vcpu, CPU_VECTOR_DB, false, 0);
 }
 
 enum svm_next svm_debug_exception(struct svm_vcpu *c, unsigned vector, struct exit *exit)

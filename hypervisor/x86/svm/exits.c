@@ -141,6 +141,7 @@ static enum svm_next handle_port(struct svm_vcpu *c, struct exit *exit)
 		return SVM_OUTSIDE;
 	c->access = SVM_ACCESS_PORT;
 	c->access_rip = c->vcpu.state.rip;
+	c->port = (uint16_t)(info >> SVM_IO_PORT_SHIFT);
 	c->port_size = info >> SVM_IO_SIZE_SHIFT & 7;
 	c->port_write = write;
 	c->next_rip = control->exit_info2;
@@ -149,7 +150,7 @@ static enum svm_next handle_port(struct svm_vcpu *c, struct exit *exit)
 	exit->access.refused = false;
 	exit->access.write = write;
 	exit->access.size = c->port_size;
-	exit->access.address = info >> SVM_IO_PORT_SHIFT;
+	exit->access.address = c->port;
 	exit->access.data = write ? c->vcpu.state.gpr[CPU_RAX] & size_mask(c->port_size) : 0;
 	if (write && exit->access.address == VAPIC_PORT) {
 		svm_complete_access(&c->vcpu, 0);
@@ -176,6 +177,8 @@ static enum svm_next handle_exception(struct svm_vcpu *c, struct exit *exit, uns
 	case CPU_VECTOR_DB:
 	case CPU_VECTOR_BP:
 		return svm_debug_exception(c, vector, exit);
+	case CPU_VECTOR_UD:
+		return SVM_OUTSIDE;
 	case CPU_VECTOR_MC:
 		handle_machine_check();
 		return SVM_AGAIN;
@@ -350,6 +353,22 @@ static bool handle_control(struct svm_vcpu *c, struct exit *exit)
 	return emulate(c, exit);
 }
 
+/* VMCALL is another maker's VMMCALL: a guest may have come from its CPU, or not look whose it is
+ * on. */
+static bool handle_undefined(struct svm_vcpu *c, struct exit *exit)
+{
+	struct decode_insn insn;
+
+	svm_sync_state(&c->vcpu);
+	if (emulate_decode(&c->vcpu, &insn) && insn.op == OP_VMCALL) {
+		exit->kind = EXIT_HYPERCALL;
+		exit->length = insn.length;
+	} else {
+		raise(c, CPU_VECTOR_UD, false, 0);
+	}
+	return true;
+}
+
 bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 {
 	uint32_t code = (uint32_t)c->vmcb->control.exit_code;
@@ -369,7 +388,12 @@ bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 	case SVM_EXIT_WBINVD:
 	case SVM_EXIT_INVD:
 		return skip(c, exit);
+	case SVM_EXIT_EXCEPTION(CPU_VECTOR_UD):
+		return handle_undefined(c, exit);
+	case SVM_EXIT_CR_READ(0):
+		return emulate(c, exit);
 	case SVM_EXIT_CR0_SELECTIVE:
+	case SVM_EXIT_CR_WRITE(0):
 	case SVM_EXIT_CR_WRITE(4):
 		return handle_control(c, exit);
 	case SVM_EXIT_CR_READ(8):
@@ -412,5 +436,7 @@ void svm_complete_access(struct vcpu *vcpu, uint64_t data)
 	if (!c->port_write)
 		*rax = c->port_size == 4 ? (uint32_t)data : (*rax & ~mask) | (data & mask);
 	run_finish(vcpu, (uint8_t)(c->next_rip - vcpu->state.rip));
+	if (vcpu->state.dr7 & SVM_DR7_ANY)
+		svm_debug_port(c);
 	c->step_done = vcpu->debug_step;
 }

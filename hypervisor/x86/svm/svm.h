@@ -123,7 +123,9 @@ struct svm_vcpu {
 	 */
 	bool stale; /* the rest of the state is only in the VMCB */
 	bool load;
-	uint64_t loaded_cr0; /* what of the VMCB's CR0 the state has */
+	uint64_t loaded_cr0;   /* what of the VMCB's CR0 the state has */
+	bool shadowed;         /* it was entered in an interrupt shadow ... */
+	uint64_t shadowed_rip; /* ... of the instruction there */
 
 	/* [own] Where it ran last, and under what. */
 	unsigned cpu;
@@ -155,6 +157,7 @@ struct svm_vcpu {
 	/* [own] An access that the core works on. */
 	enum { SVM_ACCESS_NONE, SVM_ACCESS_PORT, SVM_ACCESS_EMULATION } access;
 	uint64_t access_rip; /* of the instruction */
+	uint16_t port;
 	uint8_t port_size;
 	bool port_write;
 	uint64_t next_rip;
@@ -204,6 +207,9 @@ void svm_debug_leave(struct svm_vcpu *c);
 void svm_debug_take(struct svm_vcpu *c); /* the guest has its own registers from now on */
 /* #DB or #BP has exited. */
 enum svm_next svm_debug_exception(struct svm_vcpu *c, unsigned vector, struct exit *exit);
+/* The instruction that accessed c->port is done: the guest may have a breakpoint on it. */
+#define SVM_DR7_ANY 0xffu /* L and G of the four breakpoints */
+void svm_debug_port(struct svm_vcpu *c);
 /* Whether the debugger waits for the end of the instruction that was finished here. */
 bool svm_debug_step_done(struct svm_vcpu *c, struct exit *exit);
 

@@ -16,6 +16,11 @@ _Static_assert(SVM_RCX == 8 * CPU_RCX && SVM_RDX == 8 * CPU_RDX && SVM_RBX == 8 
 
 #define LIMIT_BYTES_MAX 0xfffffu /* that a segment without granularity can have */
 
+/* Caches stay on, as after RESET the guest wants them off: all memory is written back.  While it
+ * does its accesses to CR0 exit. */
+#define CR0_HIDDEN (CR0_CD | CR0_NW)
+#define CR0_ACCESSES (SVM_INTERCEPT_CR_READ(0) | SVM_INTERCEPT_CR_WRITE(0))
+
 /* --- Segments --------------------------------------------------------------------------------- */
 
 static struct vmcb_segment pack(const struct cpu_segment *from)
@@ -126,8 +131,11 @@ static void load(struct svm_vcpu *c)
 	v->gdtr = (struct vmcb_segment){.base = s->gdtr.base, .limit = s->gdtr.limit};
 	v->idtr = (struct vmcb_segment){.base = s->idtr.base, .limit = s->idtr.limit};
 	v->cpl = s->cpl;
-	/* Caches stay on, as after RESET the guest wants them off: all memory is written back. */
-	v->cr0 = c->loaded_cr0 = s->cr0 & ~(CR0_CD | CR0_NW);
+	v->cr0 = c->loaded_cr0 = s->cr0 & ~CR0_HIDDEN;
+	if (s->cr0 & CR0_HIDDEN)
+		c->vmcb->control.intercept_cr |= CR0_ACCESSES;
+	else
+		c->vmcb->control.intercept_cr &= ~CR0_ACCESSES;
 	v->cr3 = s->cr3;
 	v->cr4 = s->cr4;
 	v->efer = s->efer | EFER_SVME;
@@ -165,6 +173,17 @@ void svm_vmcb_enter(struct svm_vcpu *c)
 		c->clean &= ~SVM_CLEAN_CR2;
 	}
 	c->vmcb->control.interrupt_shadow = s->sti_shadow | s->mov_ss_shadow;
+	c->shadowed = s->sti_shadow | s->mov_ss_shadow;
+	if (c->shadowed)
+		c->shadowed_rip = s->rip;
+}
+
+/* QEMU's emulated SVM forgets the shadow at VMRUN: an interrupt of the host's that comes before the
+ * guest's instruction leaves it where it was. */
+static bool is_still_shadowed(const struct svm_vcpu *c)
+{
+	return c->shadowed && c->vcpu.state.rip == c->shadowed_rip &&
+	       (uint32_t)c->vmcb->control.exit_code == SVM_EXIT_INTR;
 }
 
 void svm_vmcb_leave(struct svm_vcpu *c)
@@ -178,15 +197,18 @@ void svm_vmcb_leave(struct svm_vcpu *c)
 	s->gpr[CPU_RSP] = v->rsp;
 	s->rip = v->rip;
 	s->rflags = v->rflags;
-	if (v->cr0 != c->loaded_cr0)
-		s->cr0 = c->loaded_cr0 = v->cr0;
+	if (v->cr0 != c->loaded_cr0) {
+		c->loaded_cr0 = v->cr0;
+		s->cr0 = v->cr0 | (s->cr0 & CR0_HIDDEN);
+	}
 	s->cr2 = v->cr2;
 	s->cr3 = v->cr3;
 	s->cr4 = v->cr4;
 	s->efer = v->efer & ~EFER_SVME;
 	s->cpl = v->cpl;
 	s->segment[CPU_CS].l = v->cs.attributes & VMCB_SEGMENT_L;
-	s->sti_shadow = c->vmcb->control.interrupt_shadow & SVM_INTERRUPT_SHADOW;
+	s->sti_shadow =
+		(c->vmcb->control.interrupt_shadow & SVM_INTERRUPT_SHADOW) || is_still_shadowed(c);
 	s->mov_ss_shadow = false;
 }
 
@@ -197,8 +219,8 @@ void svm_vmcb_init(struct svm_vcpu *c)
 	control->intercept_cr =
 		SVM_INTERCEPT_CR_READ(8) | SVM_INTERCEPT_CR_WRITE(8) | SVM_INTERCEPT_CR_WRITE(4);
 	control->intercept_dr = SVM_INTERCEPT_DR_ALL;
-	control->intercept_exceptions =
-		1u << CPU_VECTOR_DB | 1u << CPU_VECTOR_AC | 1u << CPU_VECTOR_MC;
+	control->intercept_exceptions = 1u << CPU_VECTOR_DB | 1u << CPU_VECTOR_UD |
+					1u << CPU_VECTOR_AC | 1u << CPU_VECTOR_MC;
 	control->intercept_misc1 = SVM_INTERCEPT_INTR | SVM_INTERCEPT_NMI | SVM_INTERCEPT_SMI |
 				   SVM_INTERCEPT_INIT | SVM_INTERCEPT_CR0_SELECTIVE |
 				   SVM_INTERCEPT_RDPMC | SVM_INTERCEPT_CPUID | SVM_INTERCEPT_RSM |

@@ -105,6 +105,14 @@ void print_hex(uint32_t value)
 	guest_print(text);
 }
 
+bool cpu_is_emulated(void)
+{
+	uint32_t brand[4];
+
+	cpuid(0x80000002, 0, brand);
+	return brand[0] == 0x554d4551; /* "QEMU" */
+}
+
 static void say_where(const char *what, const char *file, int line)
 {
 	failures++;

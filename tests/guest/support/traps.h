@@ -137,6 +137,9 @@ __attribute__((noreturn)) void checks_end(void);
 
 void print_hex(uint32_t value);
 
+/* Whether the CPU says that it is QEMU's emulated one. */
+bool cpu_is_emulated(void);
+
 static inline uint32_t read_eflags(void)
 {
 	uint32_t flags;
