@@ -94,7 +94,7 @@ void svm_mitigations_leave(void)
 	if (!svm_features.ibpb)
 		return;
 	host_preempt_off();
-	cpu = svm_cpu_at(host_cpu());
+	cpu = &svm_cpus[host_cpu()];
 	if (cpu->trained) {
 		cpu->trained = false;
 		drop_predictions();
