@@ -321,9 +321,10 @@ int64_t run_vcpu(struct vcpu *vcpu)
 		result = completed ? finish_instruction(vcpu) : -EINTR;
 	if (result == -EINTR)
 		run->exit_reason = KVM_EXIT_INTR;
-	host_run_end(&vcpu->run_state);
+	/* While the backend is still told when the thread loses its CPU. */
 	if (vcpu->vm->backend->left)
 		vcpu->vm->backend->left(vcpu);
+	host_run_end(&vcpu->run_state);
 	tell_state(vcpu);
 	return result;
 }
