@@ -2,7 +2,7 @@
 #
 # `make bench`: Dyad beside QEMU, in the lab.  BENCH holds words for bench/run: `make bench BENCH=--quick`.
 
-bench: $(O)/dyad guests $(O)/bench/await $(O)/bench/speed
+bench: $(O)/dyad $(O)/dyad.ko guests $(O)/bench/await $(O)/bench/speed
 	@DYAD_BUILD=$(O) bench/run $(BENCH)
 
 # Static, since they run in the lab's host, or in a guest, whose libc may be another.

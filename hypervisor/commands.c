@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * commands.c - all commands of the KVM ABI that the core serves, in one table but for KVM_RUN: the
- * object that each is sent to, its argument, what must hold before it, and who does it.  docs/abi.md tells what
- * callers can rely on.  A command that isn't here is -ENOTTY.
+ * object that each is sent to, its argument, what must hold before it, and who does it. docs/abi.md
+ * tells what callers can rely on.  A command that isn't here is -ENOTTY.
  */
 #include "hypervisor/commands.h"
 

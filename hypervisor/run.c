@@ -80,7 +80,8 @@ static void take_requests(struct vcpu *vcpu)
 
 /* --- What is delivered ------------------------------------------------------------------------ */
 
-/* A CPU that halts is behind the instruction that the shadow is for, whatever its caller has set. */
+/* A CPU that halts is behind the instruction that the shadow is for, whatever its caller has set.
+ */
 static bool is_shadowed(const struct vcpu *vcpu)
 {
 	return (vcpu->state.sti_shadow || vcpu->state.mov_ss_shadow) &&
@@ -138,8 +139,8 @@ static void choose_event(struct vcpu *vcpu, bool offer)
 
 		if (vector < 0)
 			return;
-		vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT,
-						  .vector = (uint8_t)vector};
+		vcpu->inject =
+			(struct cpu_event){.kind = CPU_EVENT_INTERRUPT, .vector = (uint8_t)vector};
 	}
 	vcpu->want_window = others && !vcpu->debug_block_interrupts && has_interrupt(vcpu);
 }
@@ -320,9 +321,10 @@ int64_t run_vcpu(struct vcpu *vcpu)
 		result = completed ? finish_instruction(vcpu) : -EINTR;
 	if (result == -EINTR)
 		run->exit_reason = KVM_EXIT_INTR;
-	host_run_end(&vcpu->run_state);
+	/* While the backend is still told when the thread loses its CPU. */
 	if (vcpu->vm->backend->left)
 		vcpu->vm->backend->left(vcpu);
+	host_run_end(&vcpu->run_state);
 	tell_state(vcpu);
 	return result;
 }

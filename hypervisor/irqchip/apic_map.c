@@ -197,6 +197,22 @@ int apic_deliver_to(struct irqchip *chip, uint64_t targets, const struct apic_me
 	return result;
 }
 
+bool apic_deliver_vector(struct irqchip *chip, uint32_t id, uint8_t vector)
+{
+	uint64_t targets = 0;
+	struct lapic *lapic;
+
+	if (id < APIC_BROADCAST)
+		targets = load(&chip->map.id[id]) & load(&chip->map.enabled);
+	if (!targets || targets & (targets - 1))
+		return false;
+	lapic = __atomic_load_n(&chip->lapics[__builtin_ctzll(targets)], __ATOMIC_ACQUIRE);
+	if (!lapic)
+		return false;
+	lapic_accept_vector(lapic, vector, false);
+	return true;
+}
+
 int apic_deliver(struct irqchip *chip, const struct apic_message *message)
 {
 	return apic_deliver_to(chip, find_targets(chip, message), message);

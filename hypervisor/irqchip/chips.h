@@ -140,9 +140,12 @@ uint64_t apic_find(struct irqchip *chip, uint32_t id);
 /* Sends the message on; the number of CPUs that took it, or INTERRUPT_*.  Any context. */
 int apic_deliver(struct irqchip *chip, const struct apic_message *message);
 int apic_deliver_to(struct irqchip *chip, uint64_t targets, const struct apic_message *message);
+/* A vector for the one CPU that has the ID; false: nothing was done, it needs apic_deliver(). */
+bool apic_deliver_vector(struct irqchip *chip, uint32_t id, uint8_t vector);
 
 /* The message has come. Any context. */
 int lapic_accept(struct lapic *lapic, const struct apic_message *message);
+int lapic_accept_vector(struct lapic *lapic, uint8_t vector, bool level);
 /* An event of the APIC's own: the LVT entry says what becomes of it. Any context. */
 void lapic_local_event(struct lapic *lapic, unsigned lvt);
 /* An error, for ESR. Any context. */

@@ -135,7 +135,7 @@ static void raise(struct lapic *lapic, uint32_t signal)
 	vcpu_kick(lapic->vcpu);
 }
 
-static int accept_vector(struct lapic *lapic, uint8_t vector, bool level)
+int lapic_accept_vector(struct lapic *lapic, uint8_t vector, bool level)
 {
 	if (!lapic_is_software_enabled(lapic))
 		return INTERRUPT_IGNORED;
@@ -157,7 +157,7 @@ int lapic_accept(struct lapic *lapic, const struct apic_message *message)
 	switch (message->mode) {
 	case APIC_MODE_FIXED:
 	case APIC_MODE_LOWEST:
-		return accept_vector(lapic, message->vector, message->level);
+		return lapic_accept_vector(lapic, message->vector, message->level);
 	case APIC_MODE_SMI:
 		raise(lapic, LAPIC_SIGNAL_SMI);
 		return 1;

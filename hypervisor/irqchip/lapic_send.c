@@ -24,7 +24,9 @@ static uint64_t shorthand_targets(const struct lapic *lapic, uint32_t shorthand)
 	}
 }
 
-void lapic_send_icr(struct lapic *lapic, uint32_t low, uint32_t destination)
+/* Kept out of the way of the commonest. */
+__attribute__((noinline)) static void send_message(struct lapic *lapic, uint32_t low,
+						   uint32_t destination)
 {
 	uint32_t shorthand = (low & APIC_ICR_SHORTHAND_MASK) >> APIC_ICR_SHORTHAND_SHIFT;
 	struct apic_message message = {
@@ -48,6 +50,16 @@ void lapic_send_icr(struct lapic *lapic, uint32_t low, uint32_t destination)
 		apic_deliver(lapic->chip, &message);
 	else
 		apic_deliver_to(lapic->chip, shorthand_targets(lapic, shorthand), &message);
+}
+
+void lapic_send_icr(struct lapic *lapic, uint32_t low, uint32_t destination)
+{
+	const uint32_t special = APIC_MODE_MASK | APIC_ICR_LOGICAL | APIC_ICR_SHORTHAND_MASK;
+	uint8_t vector = low & APIC_VECTOR_MASK;
+
+	if (low & special || vector < APIC_VECTOR_FIRST ||
+	    !apic_deliver_vector(lapic->chip, destination, vector))
+		send_message(lapic, low, destination);
 }
 
 void lapic_send_self(struct lapic *lapic, uint8_t vector)

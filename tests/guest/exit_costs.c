@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long the commonest exits take, and interrupts from what causes them to their handler, in ticks
- * of the time-stamp counter: under the lab's --icount a tick is an instruction.  A line each; what
- * needs a second CPU is left out without one.
+ * How long the commonest exits take, and interrupts from what causes them to their handler, in
+ * ticks of the time-stamp counter: under the lab's --icount a tick is an instruction.  A line each;
+ * what needs a second CPU is left out without one.
  */
 #include "tests/guest/support/other.h"
 #include "tests/guest/support/traps.h"
@@ -198,7 +198,8 @@ static void measure_interrupts(void)
 
 	traps_init();
 	trap_hook = take;
-	idt[VECTOR_MEASURED] = gate(CODE, (uint32_t)(uintptr_t)note_arrival, ACCESS_INTERRUPT_GATE, 0);
+	idt[VECTOR_MEASURED] =
+		gate(CODE, (uint32_t)(uintptr_t)note_arrival, ACCESS_INTERRUPT_GATE, 0);
 	has_other = other_start(run_other);
 	x2apic_init();
 	__asm__ volatile("sti" : : : "memory");

@@ -294,6 +294,62 @@ static void test_a_masked_nmi_waits(void **state)
 	assert_false(fake_backend_wanted_nmi_window);
 }
 
+static void test_a_look_between_exit_and_entry(void **state)
+{
+	struct core_machine *m = *state;
+	struct vcpu *vcpu = m->vcpus[0];
+
+	enable_apic(m);
+	set_interrupts(m, true);
+	run_take_signals(vcpu);
+	vcpu->kicked = false;
+	send(m, 0x40);
+	assert_true(vcpu->kicked);
+	assert_true(run_look_fast(vcpu));
+	assert_false(vcpu->kicked);
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_INTERRUPT);
+	assert_int_equal(vcpu->inject.vector, 0x40);
+	/* The next is above it, and comes behind it. */
+	send(m, 0x50);
+	assert_true(run_look_fast(vcpu));
+	assert_int_equal(vcpu->inject.vector, 0x40);
+	assert_true(vcpu->want_window);
+	vcpu->inject.kind = CPU_EVENT_NONE;
+	vcpu_raise(vcpu, CPU_VECTOR_GP, true, 0x18);
+	assert_true(run_look_fast(vcpu));
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_EXCEPTION);
+}
+
+/* What the core alone can do, or what needs the vCPU to leave the guest. */
+static void test_what_a_look_leaves_to_the_core(void **state)
+{
+	struct core_machine *m = *state;
+	struct vcpu *vcpu = m->vcpus[0];
+
+	enable_apic(m);
+	set_interrupts(m, true);
+	send(m, 0x40);
+	vcpu->vm->waiting_count = 1;
+	assert_false(run_look_fast(vcpu));
+	vcpu->vm->waiting_count = 0;
+	vcpu->requests = VCPU_REQUEST_UNHALT;
+	assert_false(run_look_fast(vcpu));
+	vcpu->requests = 0;
+	vcpu->nmi_pending = 1;
+	assert_false(run_look_fast(vcpu));
+	vcpu->nmi_pending = 0;
+	vcpu->debug_step = true;
+	assert_false(run_look_fast(vcpu));
+	vcpu->debug_step = false;
+	lapic_raise_nmi(vcpu->lapic);
+	assert_false(run_look_fast(vcpu));
+	run_take_signals(vcpu);
+	vcpu->nmi_pending = 0;
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_NONE);
+	assert_true(run_look_fast(vcpu));
+	assert_int_equal(vcpu->inject.vector, 0x40);
+}
+
 /* --- Halts and starts ------------------------------------------------------------------------- */
 
 static int wake_by_interrupt(struct host_waiter *waiter)
@@ -623,6 +679,8 @@ int main(void)
 		TEST(test_interrupts_wait_for_a_window),
 		TEST(test_exceptions_come_before_nmis_before_interrupts),
 		TEST(test_a_masked_nmi_waits),
+		TEST(test_a_look_between_exit_and_entry),
+		TEST(test_what_a_look_leaves_to_the_core),
 		TEST(test_a_halt_ends_with_an_interrupt),
 		TEST(test_a_halt_without_interrupts_lasts),
 		TEST(test_start_up),

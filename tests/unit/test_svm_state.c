@@ -53,7 +53,7 @@ static void fill(struct cpu_state *s)
 	for (unsigned i = 0; i < CPU_SEGMENTS; i++)
 		s->segment[i] = (struct cpu_segment){.base = next++,
 						     .limit = UINT32_MAX - i,
-						     .selector = (uint16_t)next++,
+						     .selector = (uint16_t)(0x2000 + i),
 						     .type = SEGMENT_TYPE_DATA_WRITABLE,
 						     .dpl = 3,
 						     .s = true,

@@ -20,7 +20,8 @@
 
 struct backend;
 
-/* host_cpu.c: suspend, resume and the end of the machine reach host_cpus_enable()'s functions between these. */
+/* host_cpu.c: suspend, resume and the end of the machine reach host_cpus_enable()'s functions
+ * between these. */
 void host_cpus_begin(void);
 void host_cpus_end(void);
 

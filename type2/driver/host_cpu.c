@@ -71,7 +71,7 @@ void host_kick_cpu(unsigned cpu)
  */
 bool host_irq_pending_or_resched(void)
 {
-	return driver_thread_has_work(_TIF_NEED_RESCHED) || local_softirq_pending();
+	return local_softirq_pending() || driver_thread_has_work(_TIF_NEED_RESCHED);
 }
 
 /* Saves the thread's registers, and sets none: what the core loads are all. */

@@ -9,23 +9,18 @@
 /* Guards users, and the array while it is made. */
 static struct host_mutex mutex;
 static unsigned users;
-static struct svm_cpu *cpus; /* of cpu_count; [const] while there are users */
 static unsigned cpu_count;
+struct svm_cpu *svm_cpus; /* of cpu_count; [const] while there are users */
 
 void svm_cpus_init(void)
 {
 	host_mutex_init(&mutex);
 }
 
-struct svm_cpu *svm_cpu_at(unsigned cpu)
-{
-	return &cpus[cpu];
-}
-
 /* On the CPU itself. */
 static int enable(unsigned number)
 {
-	struct svm_cpu *cpu = &cpus[number];
+	struct svm_cpu *cpu = &svm_cpus[number];
 	uint64_t efer = read_msr(MSR_EFER);
 
 	if (efer & EFER_SVME) {
@@ -52,7 +47,7 @@ static int enable(unsigned number)
 
 static void disable(unsigned number)
 {
-	struct svm_cpu *cpu = &cpus[number];
+	struct svm_cpu *cpu = &svm_cpus[number];
 
 	if (!cpu->enabled)
 		return;
@@ -63,27 +58,27 @@ static void disable(unsigned number)
 
 static void free_cpus(void)
 {
-	for (unsigned i = 0; cpus && i < cpu_count; i++) {
-		if (cpus[i].save)
-			host_pages_free(cpus[i].save, 0);
-		if (cpus[i].host)
-			host_pages_free(cpus[i].host, 0);
+	for (unsigned i = 0; svm_cpus && i < cpu_count; i++) {
+		if (svm_cpus[i].save)
+			host_pages_free(svm_cpus[i].save, 0);
+		if (svm_cpus[i].host)
+			host_pages_free(svm_cpus[i].host, 0);
 	}
-	host_free(cpus);
-	cpus = NULL;
+	host_free(svm_cpus);
+	svm_cpus = NULL;
 }
 
 static int make_cpus(void)
 {
 	cpu_count = host_cpu_limit();
-	cpus = host_alloc(cpu_count * sizeof(*cpus));
-	if (!cpus)
+	svm_cpus = host_alloc(cpu_count * sizeof(*svm_cpus));
+	if (!svm_cpus)
 		return -ENOMEM;
 	for (unsigned i = 0; i < cpu_count; i++) {
-		cpus[i].asid_generation = 1;
-		cpus[i].save = host_pages_alloc(0, &cpus[i].save_physical);
-		cpus[i].host = host_pages_alloc(0, &cpus[i].host_physical);
-		if (!cpus[i].save || !cpus[i].host)
+		svm_cpus[i].asid_generation = 1;
+		svm_cpus[i].save = host_pages_alloc(0, &svm_cpus[i].save_physical);
+		svm_cpus[i].host = host_pages_alloc(0, &svm_cpus[i].host_physical);
+		if (!svm_cpus[i].save || !svm_cpus[i].host)
 			return -ENOMEM;
 	}
 	return 0;

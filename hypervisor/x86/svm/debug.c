@@ -37,12 +37,7 @@ static void intercept(struct svm_vcpu *c, bool want)
 void svm_debug_load(struct svm_vcpu *c)
 {
 	const struct vcpu *vcpu = &c->vcpu;
-	uint32_t *exceptions = &c->vmcb->control.intercept_exceptions;
 
-	if (vcpu->debug_software != ((*exceptions & 1u << CPU_VECTOR_BP) != 0)) {
-		*exceptions ^= 1u << CPU_VECTOR_BP;
-		c->clean &= ~SVM_CLEAN_INTERCEPTS;
-	}
 	c->host_dr7 = read_dr7();
 	if (c->host_dr7 & SVM_DR7_ANY)
 		save_registers(c->host_dr);

@@ -13,9 +13,9 @@
 /* --- Lengths of instructions ------------------------------------------------------------------ */
 
 /*
- * Where the CPU doesn't tell an instruction's length it is decoded, and remembered for as long as it
- * is met once in LENGTH_RUNS run()s: the exit code says which instruction stands there, so all that
- * could be wrong is the number of its prefixes, were it replaced by the same with others.
+ * Where the CPU doesn't tell an instruction's length it is decoded, and remembered for as long as
+ * it is met once in LENGTH_RUNS run()s: the exit code says which instruction stands there, so all
+ * that could be wrong is the number of its prefixes, were it replaced by the same with others.
  */
 #define LENGTH_RUNS 64
 
@@ -200,8 +200,9 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	/* These two are most exits. */
 	if (code == SVM_EXIT_MSR)
 		return handle_instruction(c, exit,
-					  c->vmcb->control.exit_info1 & SVM_MSR_WRITE ? EXIT_MSR_WRITE
-										      : EXIT_MSR_READ);
+					  c->vmcb->control.exit_info1 & SVM_MSR_WRITE
+						  ? EXIT_MSR_WRITE
+						  : EXIT_MSR_READ);
 	if (code == SVM_EXIT_IOIO)
 		return handle_port(c, exit);
 	switch (code) {

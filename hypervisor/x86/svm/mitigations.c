@@ -19,10 +19,11 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define LEAF_80000008_EBX_IBPB (1u << 12)       /* APM3 appendix E.4.7 */
-#define LEAF_80000021_EAX_VERW_CLEARS (1u << 5) /* AMD's guidance on transient scheduler attacks   \
-						 */
-#define LEAF_80000021_EAX_ERAPS (1u << 24)      /* the CPU clears its return stack by itself */
+#define LEAF_80000008_EBX_IBPB (1u << 12) /* APM3 appendix E.4.7 */
+#define LEAF_80000021_EAX_VERW_CLEARS                                                              \
+	(1u << 5)                          /* AMD's guidance on transient scheduler attacks        \
+					    */
+#define LEAF_80000021_EAX_ERAPS (1u << 24) /* the CPU clears its return stack by itself */
 #define FAMILY_TSA                                                                                 \
 	0x19u /* the family that these attacks are known of; firmware may hide VERW's bit */
 
@@ -94,7 +95,7 @@ void svm_mitigations_leave(void)
 	if (!svm_features.ibpb)
 		return;
 	host_preempt_off();
-	cpu = svm_cpu_at(host_cpu());
+	cpu = &svm_cpus[host_cpu()];
 	if (cpu->trained) {
 		cpu->trained = false;
 		drop_predictions();

@@ -8,8 +8,8 @@
  * before the last look at what there is to do until the guest is entered, so that who changes that
  * and sends an interrupt is not missed.  They are taken when GIF is set again after the exit.
  */
-#include "hw/msr.h"
 #include "hypervisor/run.h"
+#include "hw/msr.h"
 #include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
 
@@ -66,7 +66,7 @@ static inline void save_host(uint64_t host_physical)
 static struct svm_cpu *load_cpu(struct svm_vcpu *c)
 {
 	unsigned number = host_cpu();
-	struct svm_cpu *cpu = svm_cpu_at(number);
+	struct svm_cpu *cpu = &svm_cpus[number];
 	uint64_t id = svm_vm_of(c->vcpu.vm)->id;
 
 	if (!cpu->enabled)

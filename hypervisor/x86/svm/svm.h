@@ -78,7 +78,7 @@ void svm_mitigations_scheduled_out(struct host_run *run);
 int svm_cpus_get(void);
 void svm_cpus_put(void);
 void svm_cpus_init(void);
-struct svm_cpu *svm_cpu_at(unsigned cpu);
+extern struct svm_cpu *svm_cpus; /* by number; while SVM is on */
 
 /* The maps that all VMs share: physical addresses. */
 struct svm_maps {

@@ -149,6 +149,9 @@ static void load(struct svm_vcpu *c)
 	v->sysenter_eip = s->sysenter_eip;
 	v->pat = s->pat;
 	c->vmcb->control.tsc_offset = s->tsc_offset;
+	c->vmcb->control.intercept_exceptions &= ~(1u << CPU_VECTOR_BP);
+	if (c->vcpu.debug_software)
+		c->vmcb->control.intercept_exceptions |= 1u << CPU_VECTOR_BP;
 	c->clean = 0;
 }
 
