@@ -12,12 +12,18 @@
 
 const char *node_path;
 bool test_ok;
+const char *skipped;
 bool large_pages;
 
 void complain(const char *what, int line, long got)
 {
 	printf("# line %d: %s: %ld, errno %d (%s)\n", line, what, got, errno, strerror(errno));
 	test_ok = false;
+}
+
+void skip(const char *why)
+{
+	skipped = why;
 }
 
 const uint8_t code_port[7] = {0xba, PORT & 0xff, PORT >> 8, 0xb0, 0x5a, 0xee, 0xf4};

@@ -25,9 +25,12 @@
 
 extern const char *node_path;
 extern bool test_ok;
-extern bool large_pages; /* machines' memory is of these */
+extern const char *skipped; /* why; NULL: it is not */
+extern bool large_pages;    /* machines' memory is of these */
 
 void complain(const char *what, int line, long got);
+/* This CPU can't run the rest of the test, which counts neither as passed nor as failed. */
+void skip(const char *why);
 
 /* The call succeeds, or fails for that reason. */
 #define WORKS(call)                                                                                \
