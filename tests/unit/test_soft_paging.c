@@ -398,6 +398,9 @@ static void not_canonical(void **state)
 	assert_false(soft_read(f->c, CPU_SS, UINT64_C(1) << 47, &value, 8));
 	assert_int_equal(f->c->fault.vector, CPU_VECTOR_SS);
 	assert_int_equal(f->c->fault.error, 0);
+	/* The page in front of it isn't there, either, but that comes second. */
+	assert_false(soft_read(f->c, CPU_DS, (UINT64_C(1) << 47) - 1, &value, 2));
+	assert_int_equal(f->c->fault.vector, CPU_VECTOR_GP);
 	f->c->stop = SOFT_RUNNING;
 }
 

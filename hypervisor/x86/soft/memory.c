@@ -70,6 +70,12 @@ static void remember(struct soft_vcpu *c, enum soft_view view, uint64_t linear,
 	soft_tlb_fill(c, view, linear, walk, slot, writable && !*code);
 }
 
+/* In long mode a canonical one; elsewhere any. */
+static bool is_address(const struct soft_vcpu *c, uint64_t linear)
+{
+	return !(c->vcpu.state.efer & EFER_LMA) || soft_canonical(c, linear);
+}
+
 static bool locate(struct soft_vcpu *c, enum soft_view view, unsigned segment, uint64_t linear,
 		   bool write, struct place *place)
 {
@@ -80,7 +86,7 @@ static bool locate(struct soft_vcpu *c, enum soft_view view, unsigned segment, u
 		view = SOFT_VIEW_USER;
 	if (locate_cached(c, view, linear, write, place))
 		return true;
-	if ((c->vcpu.state.efer & EFER_LMA) && !soft_canonical(c, linear)) {
+	if (!is_address(c, linear)) {
 		fault_segment(c, segment);
 		return false;
 	}
@@ -116,6 +122,11 @@ static bool locate_span(struct soft_vcpu *c, enum soft_view view, unsigned segme
 	linear = wrap(c, linear);
 	span->size[0] = MIN(size, room);
 	span->size[1] = size - span->size[0];
+	/* The whole address counts before any page does (APM2 section 8.5). */
+	if (span->size[1] && !is_address(c, wrap(c, linear + room))) {
+		fault_segment(c, segment);
+		return false;
+	}
 	if (!locate(c, view, segment, linear, write, &span->place[0]))
 		return false;
 	if (span->size[1] &&
