@@ -16,6 +16,7 @@
 #include "hypervisor/irqchip/irqchip.h"
 #include "hypervisor/msr.h"
 #include "hypervisor/vm.h"
+#include "hypervisor/x86/mode.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
 
@@ -25,19 +26,8 @@
 #define MCE_BANKS 10
 #define MCG_CAP_DEFAULT (MCG_CAP_CTL_P | MCG_CAP_SER_P | MCE_BANKS)
 #define MISC_ENABLE_WRITABLE 0x0000000400c51889u
-#define CANONICAL_BITS_4_LEVELS 48
-#define CANONICAL_BITS_5_LEVELS 57
 
 /* --- The CPU's own ---------------------------------------------------------------------------- */
-
-static bool is_canonical(const struct vcpu *vcpu, uint64_t address)
-{
-	unsigned bits =
-		vcpu->state.cr4 & CR4_LA57 ? CANONICAL_BITS_5_LEVELS : CANONICAL_BITS_4_LEVELS;
-	unsigned unused = 64 - bits;
-
-	return (uint64_t)((int64_t)(address << unused) >> unused) == address;
-}
 
 static uint64_t *address_place(struct vcpu *vcpu, uint32_t index)
 {
@@ -69,7 +59,7 @@ static bool address_read(struct vcpu *vcpu, uint32_t index, bool by_guest, uint6
 static bool address_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool by_guest)
 {
 	(void)by_guest;
-	if (!is_canonical(vcpu, value))
+	if (!cpu_is_canonical(&vcpu->state, value))
 		return false;
 	*address_place(vcpu, index) = value;
 	return true;

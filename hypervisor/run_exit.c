@@ -222,7 +222,7 @@ enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit)
 	case EXIT_NONE:
 	case EXIT_INTERRUPT_WINDOW:
 	case EXIT_NMI_WINDOW:
-	case EXIT_ACCESS:
+	case EXIT_ACCESS: /* handled above */
 		return RUN_GO_ON;
 	case EXIT_CPUID:
 		return handle_cpuid(vcpu, exit->length);

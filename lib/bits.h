@@ -89,4 +89,12 @@ static inline uint64_t size_mask(unsigned size)
 	return size >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * size)) - 1;
 }
 
+/* A signed number of size bytes (1 to 8) as one of 8. */
+static inline uint64_t sign_extend(uint64_t value, unsigned size)
+{
+	unsigned unused = 64 - 8 * size;
+
+	return (uint64_t)((int64_t)(value << unused) >> unused);
+}
+
 #endif

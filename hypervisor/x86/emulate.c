@@ -9,33 +9,30 @@
 #include "hypervisor/run.h"
 #include "hypervisor/vm.h"
 #include "hypervisor/x86/emulate_internal.h"
+#include "hypervisor/x86/mode.h"
 #include "hypervisor/x86/walk.h"
 #include "lib/bytes.h"
 
 /* --- Faults ----------------------------------------------------------------------------------- */
 
-static enum emulate_result fault(struct vcpu *vcpu, uint8_t vector, uint32_t error)
+enum emulate_result emulation_fault(struct emulation *m, uint8_t vector)
 {
-	vcpu_raise(vcpu, vector, true, error);
+	vcpu_raise(m->vcpu, vector, vector == CPU_VECTOR_SS || vector == CPU_VECTOR_GP, 0);
 	return EMULATE_FAULT;
 }
 
 static enum emulate_result page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
 {
 	vcpu->exception_address = linear;
-	return fault(vcpu, CPU_VECTOR_PF, error);
-}
-
-static bool is_64_bit(const struct vcpu *vcpu)
-{
-	return (vcpu->state.efer & EFER_LMA) && vcpu->state.segment[CPU_CS].l;
+	vcpu_raise(vcpu, CPU_VECTOR_PF, true, error);
+	return EMULATE_FAULT;
 }
 
 /* --- Instructions ----------------------------------------------------------------------------- */
 
 static enum decode_mode mode_of(const struct vcpu *vcpu)
 {
-	if (is_64_bit(vcpu))
+	if (cpu_is_64_bit(&vcpu->state))
 		return DECODE_64;
 	return vcpu->state.segment[CPU_CS].db ? DECODE_32 : DECODE_16;
 }
@@ -56,7 +53,8 @@ static size_t fetch_page(struct vcpu *vcpu, uint64_t linear, uint8_t *to, size_t
 bool emulate_decode(struct vcpu *vcpu, struct decode_insn *insn)
 {
 	const struct cpu_state *s = &vcpu->state;
-	uint64_t linear = is_64_bit(vcpu) ? s->rip : (uint32_t)(s->segment[CPU_CS].base + s->rip);
+	uint64_t linear =
+		cpu_is_64_bit(&vcpu->state) ? s->rip : (uint32_t)(s->segment[CPU_CS].base + s->rip);
 	uint8_t bytes[DECODE_LENGTH_MAX];
 	size_t size = fetch_page(vcpu, linear, bytes, sizeof(bytes));
 	enum decode_result result;
@@ -148,17 +146,10 @@ static enum emulate_result access_page(struct emulation *m, uint64_t gpa, unsign
 	return EMULATE_DONE;
 }
 
-static bool is_canonical(const struct vcpu *vcpu, uint64_t linear)
-{
-	unsigned unused = vcpu->state.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
-
-	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
-}
-
 bool emulation_is_code(const struct vcpu *vcpu, uint64_t offset)
 {
-	return is_64_bit(vcpu) ? is_canonical(vcpu, offset)
-			       : offset <= vcpu->state.segment[CPU_CS].limit;
+	return cpu_is_64_bit(&vcpu->state) ? cpu_is_canonical(&vcpu->state, offset)
+					   : offset <= vcpu->state.segment[CPU_CS].limit;
 }
 
 /* Limits and rights of a segment outside of 64-bit mode; APM2 section 4.12. */
@@ -187,16 +178,17 @@ static enum emulate_result linear_of(struct emulation *m, unsigned segment, uint
 	struct vcpu *vcpu = m->vcpu;
 	uint8_t vector = segment == CPU_SS ? CPU_VECTOR_SS : CPU_VECTOR_GP;
 
-	if (is_64_bit(vcpu)) {
+	if (cpu_is_64_bit(&vcpu->state)) {
 		*linear = offset;
 		if (segment == CPU_FS || segment == CPU_GS)
 			*linear += vcpu->state.segment[segment].base;
-		if (!is_canonical(vcpu, *linear) || !is_canonical(vcpu, *linear + size - 1))
-			return fault(vcpu, vector, 0);
+		if (!cpu_is_canonical(&vcpu->state, *linear) ||
+		    !cpu_is_canonical(&vcpu->state, *linear + size - 1))
+			return emulation_fault(m, vector);
 		return EMULATE_DONE;
 	}
 	if (!segment_allows(vcpu, segment, offset, size, write))
-		return fault(vcpu, vector, 0);
+		return emulation_fault(m, vector);
 	*linear = (uint32_t)(vcpu->state.segment[segment].base + offset);
 	return EMULATE_DONE;
 }
@@ -215,7 +207,7 @@ static enum emulate_result access(struct emulation *m, unsigned segment, uint64_
 	if (result != EMULATE_DONE)
 		return result;
 	first = (unsigned)MIN(size, PAGE_SIZE - (linear & PAGE_MASK));
-	second = is_64_bit(vcpu) ? linear + first : (uint32_t)(linear + first);
+	second = cpu_is_64_bit(&vcpu->state) ? linear + first : (uint32_t)(linear + first);
 	/* Both parts are looked for before one is touched. */
 	if (!walk(vcpu, linear, intent, &gpa[0], &error))
 		return page_fault(vcpu, linear, error);
@@ -247,7 +239,7 @@ enum emulate_result emulation_write(struct emulation *m, unsigned segment, uint6
 	return access(m, segment, offset, size, true, &value);
 }
 
-/* --- Operands ------------------------------------------------------------------------------ */
+/* --- Operands --------------------------------------------------------------------------------- */
 
 void emulation_set_register(struct vcpu *vcpu, unsigned reg, unsigned size, uint64_t value)
 {
@@ -284,9 +276,9 @@ static enum emulate_result probe(struct emulation *m, uint64_t offset, unsigned 
 	if (result != EMULATE_DONE)
 		return result;
 	if ((m->insn->attributes & DECODE_ALIGNED) && (linear & (size - 1)))
-		return fault(vcpu, CPU_VECTOR_GP, 0);
+		return emulation_fault(m, CPU_VECTOR_GP);
 	last = linear + size - 1;
-	if (!is_64_bit(vcpu))
+	if (!cpu_is_64_bit(&vcpu->state))
 		last = (uint32_t)last;
 	if (!walk(vcpu, linear, intent, &gpa, &error))
 		return page_fault(vcpu, linear, error);
@@ -383,6 +375,20 @@ static bool is_string(const struct decode_insn *insn)
 	return insn->attributes & DECODE_REPEATABLE;
 }
 
+/* The first that knows the instruction does it; the last touches operands before it says no. */
+static enum emulate_result emulate_plain(struct emulation *m)
+{
+	static enum emulate_result (*const parts[])(struct emulation * m) = {
+		emulation_vector,  emulation_native,  emulation_stack,
+		emulation_control, emulation_integer,
+	};
+	enum emulate_result result = EMULATE_UNKNOWN;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(parts) && result == EMULATE_UNKNOWN; i++)
+		result = parts[i](m);
+	return result;
+}
+
 enum emulate_result emulate_instruction(struct emulate *e, struct vcpu *vcpu, struct exit *exit)
 {
 	struct emulation m = {.e = e, .vcpu = vcpu, .exit = exit, .insn = &e->insn};
@@ -396,7 +402,7 @@ enum emulate_result emulate_instruction(struct emulate *e, struct vcpu *vcpu, st
 		e->answered = 0;
 	}
 	e->next = 0;
-	result = is_string(&e->insn) ? emulation_string(&m, &goes_on) : emulation_integer(&m);
+	result = is_string(&e->insn) ? emulation_string(&m, &goes_on) : emulate_plain(&m);
 	if (result == EMULATE_ACCESS)
 		return result;
 	if (result == EMULATE_DONE && !goes_on)

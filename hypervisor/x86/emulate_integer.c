@@ -146,13 +146,6 @@ static enum emulate_result arithmetic(struct emulation *m)
 
 /* --- Moves ------------------------------------------------------------------------------------ */
 
-static uint64_t sign_extend(uint64_t value, unsigned size)
-{
-	unsigned unused = 64 - 8 * size;
-
-	return (uint64_t)((int64_t)(value << unused) >> unused);
-}
-
 static uint64_t swap_bytes(uint64_t value, unsigned size)
 {
 	return __builtin_bswap64(value) >> (64 - 8 * size);
@@ -298,8 +291,7 @@ static enum emulate_result move_debug(struct emulation *m)
 
 	if (number == 4 || number == 5) {
 		if (s->cr4 & CR4_DE) {
-			vcpu_raise(m->vcpu, CPU_VECTOR_UD, false, 0);
-			return EMULATE_FAULT;
+			return emulation_fault(m, CPU_VECTOR_UD);
 		}
 		number += 2;
 	}
@@ -308,8 +300,7 @@ static enum emulate_result move_debug(struct emulation *m)
 		return emulation_put(m, to, *at);
 	value = s->gpr[from->reg] & size_mask(from->size);
 	if (number >= 6 && value >> 32) {
-		vcpu_raise(m->vcpu, CPU_VECTOR_GP, true, 0);
-		return EMULATE_FAULT;
+		return emulation_fault(m, CPU_VECTOR_GP);
 	}
 	if (number == 6)
 		value = (value & (DR6_B_MASK | DR6_BD | DR6_BS | DR6_BT)) | DR6_ONES;
@@ -317,6 +308,56 @@ static enum emulate_result move_debug(struct emulation *m)
 		value = (value & DR7_WRITABLE) | DR7_ONES;
 	*at = value;
 	return EMULATE_DONE;
+}
+
+/* --- Conditions ------------------------------------------------------------------------------- */
+
+/* By the low 4 bits of the opcode; APM3, section 2.5.1, condition codes. */
+static bool holds(const struct emulation *m)
+{
+	uint64_t f = m->vcpu->state.rflags;
+	bool sign_differs = !(f & RFLAGS_SF) != !(f & RFLAGS_OF), result;
+
+	switch (m->insn->opcode >> 1 & 7) {
+	case 0:
+		result = f & RFLAGS_OF;
+		break;
+	case 1:
+		result = f & RFLAGS_CF;
+		break;
+	case 2:
+		result = f & RFLAGS_ZF;
+		break;
+	case 3:
+		result = f & (RFLAGS_CF | RFLAGS_ZF);
+		break;
+	case 4:
+		result = f & RFLAGS_SF;
+		break;
+	case 5:
+		result = f & RFLAGS_PF;
+		break;
+	case 6:
+		result = sign_differs;
+		break;
+	default:
+		result = sign_differs || (f & RFLAGS_ZF);
+		break;
+	}
+	return result != (m->insn->opcode & 1);
+}
+
+/* Memory is read in either case, and a register of 4 bytes loses its upper half. */
+static enum emulate_result conditional_move(struct emulation *m)
+{
+	uint64_t value, old;
+	enum emulate_result done = emulation_get(m, &m->insn->operand[1], &value);
+
+	if (done == EMULATE_DONE)
+		done = emulation_get(m, &m->insn->operand[0], &old);
+	if (done != EMULATE_DONE)
+		return done;
+	return emulation_put(m, &m->insn->operand[0], holds(m) ? value : old);
 }
 
 enum emulate_result emulation_integer(struct emulation *m)
@@ -340,61 +381,10 @@ enum emulate_result emulation_integer(struct emulation *m)
 		return bit_test(m);
 	case OP_MOV_DR:
 		return move_debug(m);
-	case OP_MOVAPS:
-	case OP_MOVAPD:
-	case OP_MOVUPS:
-	case OP_MOVUPD:
-	case OP_MOVDQA:
-	case OP_MOVDQU:
-	case OP_LDDQU:
-	case OP_MOVNTPS:
-	case OP_MOVNTPD:
-	case OP_MOVNTDQ:
-	case OP_MOVNTDQA:
-	case OP_MOVNTQ:
-	case OP_MOVD:
-	case OP_MOVQ:
-	case OP_MOVSS:
-	case OP_MOVSD:
-	case OP_MOVLPS:
-	case OP_MOVLPD:
-	case OP_MOVHPS:
-	case OP_MOVHPD:
-		return emulation_vector(m);
-	case OP_MOV_CR:
-	case OP_LMSW:
-	case OP_SMSW:
-	case OP_CLTS:
-		return emulation_control(m);
-	case OP_ROL:
-	case OP_ROR:
-	case OP_RCL:
-	case OP_RCR:
-	case OP_SHL:
-	case OP_SHR:
-	case OP_SAR:
-	case OP_SHLD:
-	case OP_SHRD:
-	case OP_IMUL:
-	case OP_MUL:
-	case OP_DIV:
-	case OP_IDIV:
-	case OP_BSF:
-	case OP_BSR:
-	case OP_TZCNT:
-	case OP_LZCNT:
-	case OP_POPCNT:
-		return emulation_native(m);
-	case OP_PUSH:
-	case OP_POP:
-	case OP_CALL_NEAR:
-	case OP_JMP_NEAR:
-	case OP_RET_NEAR:
-	case OP_ENTER:
-	case OP_LEAVE:
 	case OP_SETCC:
+		return emulation_put(m, &m->insn->operand[0], holds(m));
 	case OP_CMOVCC:
-		return emulation_stack(m);
+		return conditional_move(m);
 	case OP_CMPXCHG8B:
 	case OP_CMPXCHG16B:
 		return compare_exchange_wide(m);

@@ -42,23 +42,27 @@ void emulation_set_register(struct vcpu *vcpu, unsigned reg, unsigned size, uint
 /* RFLAGS with the arithmetic ones as a - b leaves them. */
 uint64_t emulation_compare(uint64_t rflags, uint64_t a, uint64_t b, unsigned size);
 
-/* emulate_integer.c: one that isn't a string's. */
-enum emulate_result emulation_integer(struct emulation *m);
-
 /* Whether code can be at that offset of CS: within its limit, or canonical. */
 bool emulation_is_code(const struct vcpu *vcpu, uint64_t offset);
 
-/* emulate_native.c: shifts, multiplication, division, bit scans. */
-enum emulate_result emulation_native(struct emulation *m);
+/* An exception that has no error code, or 0; nothing has been changed. */
+enum emulate_result emulation_fault(struct emulation *m, uint8_t vector);
 
-/* emulate_stack.c: pushes and pops, near branches, frames, SETcc and CMOVcc. */
-enum emulate_result emulation_stack(struct emulation *m);
-
-/* emulate_vector.c: one that moves to or from a vector register. */
+/*
+ * The instructions, in parts.  UNKNOWN: it isn't one of these; emulation_integer(), the last to be
+ * asked, may have read its operands before it says so.
+ *
+ *     emulate_vector.c   moves to and from vector registers
+ *     emulate_native.c   shifts, multiplication, division, bit scans
+ *     emulate_stack.c    pushes and pops, near branches, frames
+ *     emulate_control.c  CR0 and CR4; the backend has what follows from them take place
+ *     emulate_integer.c  arithmetic, moves, bits, conditions; debug registers
+ */
 enum emulate_result emulation_vector(struct emulation *m);
-
-/* emulate_control.c: writes to CR0 and CR4; the backend has what follows from them take place */
+enum emulate_result emulation_native(struct emulation *m);
+enum emulate_result emulation_stack(struct emulation *m);
 enum emulate_result emulation_control(struct emulation *m);
+enum emulate_result emulation_integer(struct emulation *m);
 
 /* emulate_string.c: DONE: it ends; *goes_on: it has not done all of its count. */
 enum emulate_result emulation_string(struct emulation *m, bool *goes_on);

@@ -21,13 +21,6 @@ static void set_flags(struct emulation *m, uint32_t ax)
 	*rflags = (*rflags & ~written) | (flags_of(ax) & written);
 }
 
-/* Fault, with nothing changed. */
-static enum emulate_result raise(struct emulation *m, uint8_t vector)
-{
-	vcpu_raise(m->vcpu, vector, false, 0);
-	return EMULATE_FAULT;
-}
-
 /* --- Shifts ----------------------------------------------------------------------------------- */
 
 #define SHIFT_SIZED(name, type)                                                                    \
@@ -239,13 +232,6 @@ static enum emulate_result one_operand_multiply(struct emulation *m)
 
 /* --- Division --------------------------------------------------------------------------------- */
 
-static uint64_t sign_extend(uint64_t value, unsigned size)
-{
-	unsigned unused = 64 - 8 * size;
-
-	return (uint64_t)((int64_t)(value << unused) >> unused);
-}
-
 struct division {
 	uint64_t high, low, by;
 	uint64_t quotient, remainder;
@@ -310,9 +296,9 @@ static enum emulate_result divide_operand(struct emulation *m)
 	if (is_signed)
 		d.by = sign_extend(d.by, size);
 	if (!(is_signed ? divide_signed(&d) : divide(&d)))
-		return raise(m, CPU_VECTOR_DE);
+		return emulation_fault(m, CPU_VECTOR_DE);
 	if (is_signed ? sign_extend(d.quotient, size) != d.quotient : d.quotient > mask)
-		return raise(m, CPU_VECTOR_DE);
+		return emulation_fault(m, CPU_VECTOR_DE);
 	if (size == 1) {
 		emulation_set_register(m->vcpu, CPU_RAX, 2,
 				       (d.quotient & 0xff) | (d.remainder & 0xff) << 8);

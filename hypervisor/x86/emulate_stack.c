@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * emulate_stack.c - pushes, pops, near calls, jumps and returns, ENTER and LEAVE: either their
- * operand or the stack itself is a device's memory.  SETcc and CMOVcc stand here, too.
+ * operand or the stack itself is a device's memory.
  */
 #include "hw/x86.h"
 #include "hypervisor/x86/emulate_internal.h"
-
-static bool is_64_bit(const struct vcpu *vcpu)
-{
-	return (vcpu->state.efer & EFER_LMA) && vcpu->state.segment[CPU_CS].l;
-}
+#include "hypervisor/x86/mode.h"
 
 /* Bytes of the stack pointer. */
 static unsigned width(const struct vcpu *vcpu)
 {
-	if (is_64_bit(vcpu))
+	if (cpu_is_64_bit(&vcpu->state))
 		return 8;
 	return vcpu->state.segment[CPU_SS].db ? 4 : 2;
 }
@@ -79,8 +75,7 @@ static enum emulate_result go_to(struct emulation *m, uint64_t target, unsigned 
 
 	target &= size_mask(size);
 	if (!emulation_is_code(m->vcpu, target)) {
-		vcpu_raise(m->vcpu, CPU_VECTOR_GP, true, 0);
-		return EMULATE_FAULT;
+		return emulation_fault(m, CPU_VECTOR_GP);
 	}
 	s->rip = target - m->insn->length;
 	return EMULATE_DONE;
@@ -159,56 +154,6 @@ static enum emulate_result leave(struct emulation *m)
 	return done;
 }
 
-/* --- Conditions ------------------------------------------------------------------------------- */
-
-/* By the low 4 bits of the opcode; APM3, section 2.5.1, condition codes. */
-static bool holds(const struct emulation *m)
-{
-	uint64_t f = m->vcpu->state.rflags;
-	bool sign_differs = !(f & RFLAGS_SF) != !(f & RFLAGS_OF), result;
-
-	switch (m->insn->opcode >> 1 & 7) {
-	case 0:
-		result = f & RFLAGS_OF;
-		break;
-	case 1:
-		result = f & RFLAGS_CF;
-		break;
-	case 2:
-		result = f & RFLAGS_ZF;
-		break;
-	case 3:
-		result = f & (RFLAGS_CF | RFLAGS_ZF);
-		break;
-	case 4:
-		result = f & RFLAGS_SF;
-		break;
-	case 5:
-		result = f & RFLAGS_PF;
-		break;
-	case 6:
-		result = sign_differs;
-		break;
-	default:
-		result = sign_differs || (f & RFLAGS_ZF);
-		break;
-	}
-	return result != (m->insn->opcode & 1);
-}
-
-/* Memory is read in either case, and a register of 4 bytes loses its upper half. */
-static enum emulate_result conditional_move(struct emulation *m)
-{
-	uint64_t value, old;
-	enum emulate_result done = emulation_get(m, &m->insn->operand[1], &value);
-
-	if (done == EMULATE_DONE)
-		done = emulation_get(m, &m->insn->operand[0], &old);
-	if (done != EMULATE_DONE)
-		return done;
-	return emulation_put(m, &m->insn->operand[0], holds(m) ? value : old);
-}
-
 enum emulate_result emulation_stack(struct emulation *m)
 {
 	switch (m->insn->op) {
@@ -225,10 +170,6 @@ enum emulate_result emulation_stack(struct emulation *m)
 		return enter(m);
 	case OP_LEAVE:
 		return leave(m);
-	case OP_SETCC:
-		return emulation_put(m, &m->insn->operand[0], holds(m));
-	case OP_CMOVCC:
-		return conditional_move(m);
 	default:
 		return EMULATE_UNKNOWN;
 	}

@@ -137,8 +137,7 @@ static enum emulate_result move_mmx(struct emulation *m, const struct decode_ope
 	use_x87(s);
 	top = (load_le16(s->xsave + CPU_XSAVE_FSW) & FSW_TOP) >> FSW_TOP_SHIFT;
 	if (load_le16(s->xsave + CPU_XSAVE_FSW) & FSW_ES) {
-		vcpu_raise(m->vcpu, CPU_VECTOR_MF, false, 0);
-		return EMULATE_FAULT;
+		return emulation_fault(m, CPU_VECTOR_MF);
 	}
 	if (write) {
 		memcpy(value, st + (reg - top) % MMX_COUNT * ST_SIZE, MMX_SIZE);
@@ -169,7 +168,7 @@ static bool is_mmx(const struct decode_operand *operand)
 	return operand->kind == DECODE_REGISTER && operand->class == DECODE_MMX;
 }
 
-enum emulate_result emulation_vector(struct emulation *m)
+static enum emulate_result move(struct emulation *m)
 {
 	const struct decode_operand *to = &m->insn->operand[0];
 	const struct decode_operand *from = &m->insn->operand[1];
@@ -185,4 +184,33 @@ enum emulate_result emulation_vector(struct emulation *m)
 	return is_mmx(to)      ? move_mmx(m, from, to->reg, false)
 	       : is_vector(to) ? load(m, from)
 			       : EMULATE_UNKNOWN;
+}
+
+enum emulate_result emulation_vector(struct emulation *m)
+{
+	switch (m->insn->op) {
+	case OP_MOVAPS:
+	case OP_MOVAPD:
+	case OP_MOVUPS:
+	case OP_MOVUPD:
+	case OP_MOVDQA:
+	case OP_MOVDQU:
+	case OP_LDDQU:
+	case OP_MOVNTPS:
+	case OP_MOVNTPD:
+	case OP_MOVNTDQ:
+	case OP_MOVNTDQA:
+	case OP_MOVNTQ:
+	case OP_MOVD:
+	case OP_MOVQ:
+	case OP_MOVSS:
+	case OP_MOVSD:
+	case OP_MOVLPS:
+	case OP_MOVLPD:
+	case OP_MOVHPS:
+	case OP_MOVHPD:
+		return move(m);
+	default:
+		return EMULATE_UNKNOWN;
+	}
 }

@@ -7,6 +7,7 @@
 #include "hw/x86.h"
 #include "hypervisor/memory.h"
 #include "hypervisor/vcpu.h"
+#include "hypervisor/x86/mode.h"
 #include "lib/bits.h"
 
 #define ADDRESS UINT64_C(0x000ffffffffff000)
@@ -162,13 +163,6 @@ static bool mark(struct vcpu *vcpu, const struct path *path, bool write)
 	return true;
 }
 
-static bool is_canonical(const struct vcpu *vcpu, uint64_t linear)
-{
-	unsigned unused = vcpu->state.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
-
-	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
-}
-
 /* One walk; *again: an entry changed meanwhile. */
 static bool walk_once(struct vcpu *vcpu, uint64_t linear, unsigned intent, uint64_t *gpa,
 		      uint32_t *error, bool *again)
@@ -210,7 +204,7 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned intent, uint64_t *gpa, ui
 		*error |= PAGE_FAULT_USER;
 	if ((intent & WALK_FETCH) && ((s->cr4 & CR4_SMEP) || (s->efer & EFER_NXE)))
 		*error |= PAGE_FAULT_FETCH;
-	if ((s->efer & EFER_LMA) && !is_canonical(vcpu, linear))
+	if ((s->efer & EFER_LMA) && !cpu_is_canonical(&vcpu->state, linear))
 		return false;
 	/* Who changes tables that are in use without end gets what an old TLB entry would be. */
 	for (unsigned i = 0; again && i < WALKS_MAX; i++)

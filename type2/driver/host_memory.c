@@ -72,7 +72,6 @@ int host_copy_out(uint64_t user, const void *from, size_t size)
 	return copy_to_user((void __user *)user, from, size) ? -EFAULT : 0;
 }
 
-/* The caller's memory may be swapped or moved at any time. */
 int host_compare_exchange(uint64_t user, unsigned size, uint64_t *expected, uint64_t value)
 {
 	u32 low = *expected;
@@ -89,6 +88,7 @@ int host_compare_exchange(uint64_t user, unsigned size, uint64_t *expected, uint
 	return result < 0 ? -EFAULT : 0;
 }
 
+/* The caller's memory may be swapped or moved at any time. */
 void *host_user_pointer(uint64_t user)
 {
 	return NULL;

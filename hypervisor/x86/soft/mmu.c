@@ -3,6 +3,7 @@
  * mmu.c - page walks in all paging modes: none, 32-bit, PAE, 4 and 5 levels.  Intel SDM volume 3,
  * chapter 4; APM2 chapter 5.
  */
+#include "hypervisor/x86/mode.h"
 #include "hypervisor/x86/soft/code_pages.h"
 #include "hypervisor/x86/soft/tlb.h"
 
@@ -333,7 +334,5 @@ bool soft_load_pdptes(struct soft_vcpu *c, uint64_t cr3)
 
 bool soft_canonical(const struct soft_vcpu *c, uint64_t linear)
 {
-	unsigned unused = c->vcpu.state.cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
-
-	return (uint64_t)((int64_t)(linear << unused) >> unused) == linear;
+	return cpu_is_canonical(&c->vcpu.state, linear);
 }

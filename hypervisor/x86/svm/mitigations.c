@@ -20,12 +20,11 @@
 enum { EAX, EBX, ECX, EDX };
 
 #define LEAF_80000008_EBX_IBPB (1u << 12) /* APM3 appendix E.4.7 */
-#define LEAF_80000021_EAX_VERW_CLEARS                                                              \
-	(1u << 5)                          /* AMD's guidance on transient scheduler attacks        \
-					    */
+/* AMD's guidance on transient scheduler attacks: VERW overwrites the CPU's buffers. */
+#define LEAF_80000021_EAX_VERW_CLEARS (1u << 5)
 #define LEAF_80000021_EAX_ERAPS (1u << 24) /* the CPU clears its return stack by itself */
-#define FAMILY_TSA                                                                                 \
-	0x19u /* the family that these attacks are known of; firmware may hide VERW's bit */
+/* The family that these attacks are known of; firmware may hide VERW's bit. */
+#define FAMILY_TSA 0x19u
 
 #define MSR_PRED_CMD 0x49u
 #define PRED_CMD_IBPB UINT64_C(1)

@@ -3,7 +3,7 @@
  * svm.h - the backend for AMD's SVM with nested paging: what its files share.
  *
  *     features.c   whether the CPU can; what it has
- *     mitigations.c  what is owed because CPUs remember what ran before
+ *     mitigations.c what is owed because CPUs remember what ran before
  *     cpus.c       each CPU: SVM turned on, its ASIDs
  *     maps.c       which MSRs and ports exit
  *     vmcb.c       the state of a vCPU from and to its VMCB
