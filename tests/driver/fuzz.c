@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Many machines, and random commands to them. */
 #include "tests/driver/machine.h"
+#include "tests/support/abi_commands.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -66,72 +67,14 @@ static uint64_t random_argument(uint8_t *buffer, size_t size)
 /* Commands that exist, mostly; to any of the descriptors. */
 static uint32_t random_command(void)
 {
-	static const uint32_t commands[] = {
-		KVM_GET_API_VERSION,
-		KVM_CHECK_EXTENSION,
-		KVM_GET_SUPPORTED_CPUID,
-		KVM_GET_MSR_INDEX_LIST,
-		KVM_GET_MSRS,
-		KVM_SET_MSRS,
-		KVM_SET_USER_MEMORY_REGION,
-		KVM_GET_DIRTY_LOG,
-		KVM_CLEAR_DIRTY_LOG,
-		KVM_ENABLE_CAP,
-		KVM_CREATE_IRQCHIP,
-		KVM_GET_IRQCHIP,
-		KVM_SET_IRQCHIP,
-		KVM_CREATE_PIT2,
-		KVM_GET_PIT2,
-		KVM_SET_PIT2,
-		KVM_IRQ_LINE,
-		KVM_IRQ_LINE_STATUS,
-		KVM_SIGNAL_MSI,
-		KVM_SET_GSI_ROUTING,
-		KVM_IRQFD,
-		KVM_IOEVENTFD,
-		KVM_GET_CLOCK,
-		KVM_SET_CLOCK,
-		KVM_SET_TSC_KHZ,
-		KVM_GET_TSC_KHZ,
-		KVM_SET_BOOT_CPU_ID,
-		KVM_SET_TSS_ADDR,
-		KVM_SET_IDENTITY_MAP_ADDR,
-		KVM_CREATE_VCPU,
-		KVM_RUN,
-		KVM_GET_REGS,
-		KVM_SET_REGS,
-		KVM_GET_SREGS,
-		KVM_SET_SREGS,
-		KVM_GET_FPU,
-		KVM_SET_FPU,
-		KVM_GET_XSAVE,
-		KVM_SET_XSAVE,
-		KVM_GET_XCRS,
-		KVM_SET_XCRS,
-		KVM_GET_DEBUGREGS,
-		KVM_SET_DEBUGREGS,
-		KVM_SET_CPUID2,
-		KVM_GET_CPUID2,
-		KVM_GET_LAPIC,
-		KVM_SET_LAPIC,
-		KVM_GET_VCPU_EVENTS,
-		KVM_SET_VCPU_EVENTS,
-		KVM_GET_MP_STATE,
-		KVM_SET_MP_STATE,
-		KVM_INTERRUPT,
-		KVM_NMI,
-		KVM_TRANSLATE,
-		KVM_SET_GUEST_DEBUG,
-		KVM_X86_SETUP_MCE,
-		KVM_KVMCLOCK_CTRL,
-		KVM_RUN,
-		KVM_RUN,
-		KVM_RUN,
-	};
-
-	if (random_next() % 16 == 0)
+	switch (random_next() % 16) {
+	case 0:
 		return (uint32_t)random_next();
-	return commands[random_next() % (sizeof(commands) / sizeof(commands[0]))];
+	case 1:
+		return KVM_RUN;
+	default:
+		return abi_commands[random_next() % ABI_COMMANDS];
+	}
 }
 
 /* Interrupts whatever waits, so that a guest that only halts doesn't end it. */

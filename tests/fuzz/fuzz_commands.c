@@ -11,6 +11,7 @@
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/run.h"
 #include "hypervisor/vm.h"
+#include "tests/support/abi_commands.h"
 #include "tests/support/fake_backend.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/fuzz_input.h"
@@ -22,75 +23,6 @@
 #define EXITS_A_RUN 24
 
 static uint8_t arena[ARENA] __attribute__((aligned(4096)));
-
-static const uint32_t numbers[] = {
-	KVM_GET_API_VERSION,
-	KVM_CHECK_EXTENSION,
-	KVM_GET_VCPU_MMAP_SIZE,
-	KVM_GET_SUPPORTED_CPUID,
-	KVM_GET_EMULATED_CPUID,
-	KVM_GET_MSR_INDEX_LIST,
-	KVM_GET_MSR_FEATURE_INDEX_LIST,
-	KVM_GET_MSRS,
-	KVM_X86_GET_MCE_CAP_SUPPORTED,
-	KVM_ENABLE_CAP,
-	KVM_SET_USER_MEMORY_REGION,
-	KVM_GET_DIRTY_LOG,
-	KVM_CLEAR_DIRTY_LOG,
-	KVM_SET_NR_MMU_PAGES,
-	KVM_SET_TSS_ADDR,
-	KVM_SET_IDENTITY_MAP_ADDR,
-	KVM_SET_BOOT_CPU_ID,
-	KVM_CREATE_IRQCHIP,
-	KVM_GET_IRQCHIP,
-	KVM_SET_IRQCHIP,
-	KVM_CREATE_PIT2,
-	KVM_GET_PIT2,
-	KVM_SET_PIT2,
-	KVM_REINJECT_CONTROL,
-	KVM_IRQ_LINE,
-	KVM_IRQ_LINE_STATUS,
-	KVM_SIGNAL_MSI,
-	KVM_SET_GSI_ROUTING,
-	KVM_IRQFD,
-	KVM_IOEVENTFD,
-	KVM_GET_CLOCK,
-	KVM_SET_CLOCK,
-	KVM_SET_TSC_KHZ,
-	KVM_GET_TSC_KHZ,
-	KVM_RUN,
-	KVM_GET_REGS,
-	KVM_SET_REGS,
-	KVM_GET_SREGS,
-	KVM_SET_SREGS,
-	KVM_GET_SREGS2,
-	KVM_SET_SREGS2,
-	KVM_GET_DEBUGREGS,
-	KVM_SET_DEBUGREGS,
-	KVM_GET_FPU,
-	KVM_SET_FPU,
-	KVM_GET_XSAVE,
-	KVM_GET_XSAVE2,
-	KVM_SET_XSAVE,
-	KVM_GET_XCRS,
-	KVM_SET_XCRS,
-	KVM_SET_MSRS,
-	KVM_SET_CPUID,
-	KVM_SET_CPUID2,
-	KVM_GET_CPUID2,
-	KVM_GET_LAPIC,
-	KVM_SET_LAPIC,
-	KVM_GET_VCPU_EVENTS,
-	KVM_SET_VCPU_EVENTS,
-	KVM_GET_MP_STATE,
-	KVM_SET_MP_STATE,
-	KVM_INTERRUPT,
-	KVM_NMI,
-	KVM_TRANSLATE,
-	KVM_SET_GUEST_DEBUG,
-	KVM_KVMCLOCK_CTRL,
-	KVM_X86_SETUP_MCE,
-};
 
 struct machine {
 	struct fuzz_input *input;
@@ -109,7 +41,7 @@ static uint32_t take_number(struct fuzz_input *input)
 
 	if (i == 0xff)
 		return (uint32_t)fuzz_take(input, 4);
-	return numbers[i % (sizeof(numbers) / sizeof(numbers[0]))];
+	return abi_commands[i % ABI_COMMANDS];
 }
 
 /* A value, or an address in the arena, which then has new bytes from the input. */
