@@ -11,6 +11,7 @@
 #include <linux/bug.h>
 #include <linux/eventfd.h>
 #include <linux/init.h>
+#include <linux/preempt.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 #include <linux/task_work.h>
@@ -39,6 +40,16 @@ void node_end(void);
 		BUILD_BUG_ON(sizeof(type) > sizeof((object)->opaque));                             \
 		(type *)(object)->opaque;                                                          \
 	})
+
+/*
+ * Where a function of host.h is for task context, and where a command has come to its end: no spin lock
+ * is held, no interrupt or switch of threads held off.  The kernel's own check of this is in debugging
+ * kernels alone.
+ */
+static inline void driver_expect_task(void)
+{
+	WARN_ON_ONCE(!preemptible());
+}
 
 /* Something that this thread does on its way to user mode: a signal, the kernel's own work, or what
  * the other thread flags stand for. */

@@ -47,6 +47,7 @@ void host_preempt_on(void)
 /* A kernel that preempts at chosen points only would never do so in the loop around a guest. */
 void host_reschedule(void)
 {
+	driver_expect_task();
 	cond_resched();
 }
 
@@ -121,6 +122,7 @@ int host_cpus_enable(int (*enable)(unsigned cpu), void (*disable)(unsigned cpu))
 {
 	int state = -EBUSY;
 
+	driver_expect_task();
 	mutex_lock(&cpus_mutex);
 	if (cpus.state || cpus.rebooting)
 		goto out;
@@ -138,6 +140,7 @@ out:
 
 void host_cpus_disable(void)
 {
+	driver_expect_task();
 	mutex_lock(&cpus_mutex);
 	if (cpus.state)
 		cpuhp_remove_state(cpus.state);

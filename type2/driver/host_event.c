@@ -39,6 +39,7 @@ int host_event_get(int32_t number, struct host_event **event)
 	struct eventfd_ctx *context;
 	struct file *file;
 
+	driver_expect_task();
 	file = fget(number);
 	if (!file)
 		return -EBADF;
@@ -54,6 +55,7 @@ int host_event_get(int32_t number, struct host_event **event)
 
 void host_event_put(struct host_event *event)
 {
+	driver_expect_task();
 	fput(event_file(event));
 }
 
@@ -115,6 +117,7 @@ int host_event_watch(struct host_event *event, struct host_event_watch *watch,
 	struct eventfd_ctx *context;
 	int err = 0;
 
+	driver_expect_task();
 	watch->signalled = signalled;
 	private->queue = NULL;
 	context = eventfd_ctx_fileget(event_file(event));
@@ -149,6 +152,7 @@ void host_event_unwatch(struct host_event_watch *watch)
 {
 	struct watch_private *private = DRIVER_PRIVATE(watch, struct watch_private);
 
+	driver_expect_task();
 	if (!private->queue)
 		return;
 	/* signalled() runs with the queue's lock, so no more behind this. */

@@ -22,11 +22,13 @@ void host_mutex_init(struct host_mutex *mutex)
 
 void host_mutex_lock(struct host_mutex *mutex)
 {
+	driver_expect_task();
 	mutex_lock(DRIVER_PRIVATE(mutex, struct mutex));
 }
 
 int host_mutex_lock_killable(struct host_mutex *mutex)
 {
+	driver_expect_task();
 	return mutex_lock_killable(DRIVER_PRIVATE(mutex, struct mutex));
 }
 

@@ -28,6 +28,7 @@ void *host_alloc(size_t size)
 {
 	struct page *pages;
 
+	driver_expect_task();
 	if (size <= PAGE_SIZE / 2)
 		return kzalloc(roundup_pow_of_two(max_t(size_t, size, HOST_ALIGNMENT)),
 			       GFP_KERNEL_ACCOUNT);
@@ -45,6 +46,7 @@ void host_free(void *memory)
 {
 	struct page *head;
 
+	driver_expect_task();
 	if (is_vmalloc_addr(memory)) {
 		vfree(memory);
 		return;
@@ -60,6 +62,7 @@ void host_free(void *memory)
 
 int host_copy_in(void *to, uint64_t user, size_t size)
 {
+	driver_expect_task();
 	if (!current->mm)
 		return -EFAULT;
 	return copy_from_user(to, (const void __user *)user, size) ? -EFAULT : 0;
@@ -67,6 +70,7 @@ int host_copy_in(void *to, uint64_t user, size_t size)
 
 int host_copy_out(uint64_t user, const void *from, size_t size)
 {
+	driver_expect_task();
 	if (!current->mm)
 		return -EFAULT;
 	return copy_to_user((void __user *)user, from, size) ? -EFAULT : 0;
@@ -77,6 +81,7 @@ int host_compare_exchange(uint64_t user, unsigned size, uint64_t *expected, uint
 	u32 low = *expected;
 	int result;
 
+	driver_expect_task();
 	if (!current->mm || !access_ok((void __user *)user, size))
 		return -EFAULT;
 	if (size == sizeof(u64)) {

@@ -37,8 +37,10 @@ struct page_private {
  * is on. */
 void *host_pages_alloc(unsigned order, uint64_t *physical)
 {
-	void *pages = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, order);
+	void *pages;
 
+	driver_expect_task();
+	pages = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, order);
 	if (pages)
 		*physical = __sme_pa(pages);
 	return pages;
@@ -123,6 +125,7 @@ int host_memory_begin(struct host_memory *memory)
 {
 	struct memory_private *private = private_of(memory);
 
+	driver_expect_task();
 	private->memory = memory;
 	atomic64_set(&private->changes, 0);
 	atomic_set(&private->under_way, 0);
@@ -136,6 +139,7 @@ void host_memory_end(struct host_memory *memory)
 {
 	struct memory_private *private = private_of(memory);
 
+	driver_expect_task();
 	mmu_notifier_unregister(&private->notifier, private->notifier.mm);
 }
 
@@ -210,6 +214,7 @@ int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct 
 	struct page *found;
 	long count;
 
+	driver_expect_task();
 	if (current->mm != private_of(memory)->notifier.mm)
 		return -EFAULT;
 	user &= PAGE_MASK;

@@ -38,6 +38,7 @@ int host_wait(struct host_waiter *waiter)
 	struct waiter_private *private = DRIVER_PRIVATE(waiter, struct waiter_private);
 	int err = 0;
 
+	driver_expect_task();
 	prepare_to_rcuwait(&private->wait);
 	for (;;) {
 		/* A full barrier: who sets woken after the look below finds this thread asleep. */
@@ -65,6 +66,7 @@ void host_wake(struct host_waiter *waiter)
 
 void host_yield(void)
 {
+	driver_expect_task();
 	yield();
 }
 

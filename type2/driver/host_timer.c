@@ -69,5 +69,6 @@ void host_timer_cancel(struct host_timer *timer)
 
 void host_timer_destroy(struct host_timer *timer)
 {
+	driver_expect_task();
 	hrtimer_cancel(DRIVER_PRIVATE(timer, struct hrtimer));
 }

@@ -105,6 +105,13 @@ static long handle_create(const struct handle *parent, unsigned long arg)
 	return fd;
 }
 
+/* A command's result, at its end. */
+static long finished(long result)
+{
+	driver_expect_task();
+	return result;
+}
+
 /* --- vCPUs ------------------------------------------------------------------------------------ */
 
 static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long arg)
@@ -113,7 +120,7 @@ static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long ar
 
 	if (!handle_is_callers(handle))
 		return -EIO;
-	return hypervisor_vcpu_command(handle->vcpu, command, arg);
+	return finished(hypervisor_vcpu_command(handle->vcpu, command, arg));
 }
 
 static vm_fault_t vcpu_fault(struct vm_fault *fault)
@@ -156,8 +163,8 @@ static long vm_ioctl(struct file *file, unsigned int command, unsigned long arg)
 	if (!handle_is_callers(handle))
 		return -EIO;
 	if (command == KVM_CREATE_VCPU)
-		return handle_create(handle, arg);
-	return hypervisor_vm_command(handle->vm, command, arg);
+		return finished(handle_create(handle, arg));
+	return finished(hypervisor_vm_command(handle->vm, command, arg));
 }
 
 static const struct file_operations vm_operations = {
@@ -170,8 +177,8 @@ static const struct file_operations vm_operations = {
 static long node_ioctl(struct file *file, unsigned int command, unsigned long arg)
 {
 	if (command == KVM_CREATE_VM)
-		return handle_create(NULL, arg);
-	return hypervisor_system_command(node.backend, command, arg);
+		return finished(handle_create(NULL, arg));
+	return finished(hypervisor_system_command(node.backend, command, arg));
 }
 
 static const struct file_operations node_operations = {
