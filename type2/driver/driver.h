@@ -43,12 +43,12 @@ void node_end(void);
 
 /*
  * Where a function of host.h is for task context, and where a command has come to its end: no spin lock
- * is held, no interrupt or switch of threads held off.  The kernel's own check of this is in debugging
+ * is held, and switches of threads are not held off.  The kernel's own check of this is in debugging
  * kernels alone.
  */
 static inline void driver_expect_task(void)
 {
-	WARN_ON_ONCE(!preemptible());
+	WARN_ON_ONCE(in_atomic());
 }
 
 /* Something that this thread does on its way to user mode: a signal, the kernel's own work, or what

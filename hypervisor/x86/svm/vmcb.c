@@ -186,6 +186,7 @@ static bool is_still_shadowed(const struct svm_vcpu *c)
 	       (uint32_t)c->vmcb->control.exit_code == SVM_EXIT_INTR;
 }
 
+/* What the guest changes by itself: CR4 and EFER change by exits alone. */
 void svm_vmcb_leave(struct svm_vcpu *c)
 {
 	const struct vmcb_save *v = &c->vmcb->save;
@@ -203,8 +204,6 @@ void svm_vmcb_leave(struct svm_vcpu *c)
 	}
 	s->cr2 = v->cr2;
 	s->cr3 = v->cr3;
-	s->cr4 = v->cr4;
-	s->efer = v->efer & ~EFER_SVME;
 	s->cpl = v->cpl;
 	s->segment[CPU_CS].l = v->cs.attributes & VMCB_SEGMENT_L;
 	s->sti_shadow =
