@@ -100,12 +100,13 @@ static void round_trip(void **state)
 	memcpy(expected, s, sizeof(*s));
 	svm_vmcb_enter(c);
 	svm_debug_enter(c);
-	assert_true(c->vmcb->save.efer & EFER_SVME);
+	assert_int_equal(c->vmcb->save.efer, s->efer | EFER_SVME);
+	assert_int_equal(c->vmcb->save.cr4, s->cr4);
 	/* What the VMCB holds, and no more, goes. */
 	memset(s->segment, 0xee, sizeof(s->segment));
 	s->tr.base = s->ldtr.base = s->gdtr.base = s->idtr.base = 0;
 	c->loaded_cr0 = 0;
-	s->cr0 = s->cr2 = s->cr3 = s->cr4 = s->efer = s->rip = s->rflags = 0;
+	s->cr0 = s->cr2 = s->cr3 = s->rip = s->rflags = 0;
 	s->gpr[CPU_RAX] = s->gpr[CPU_RSP] = 0;
 	s->star = s->lstar = s->cstar = s->sfmask = s->kernel_gs_base = 0;
 	s->sysenter_cs = s->sysenter_esp = s->sysenter_eip = 0;

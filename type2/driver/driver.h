@@ -42,9 +42,9 @@ void node_end(void);
 	})
 
 /*
- * Where a function of host.h is for task context, and where a command has come to its end: no spin lock
- * is held, and switches of threads are not held off.  The kernel's own check of this is in debugging
- * kernels alone.
+ * Where a function of host.h is for task context, and where a command has come to its end: no spin
+ * lock is held, and switches of threads are not held off.  The kernel's own check of this is in
+ * debugging kernels alone.
  */
 static inline void driver_expect_task(void)
 {
