@@ -2,6 +2,8 @@
 /*
  * clock.c - the VM's clock counts the host's TSC from one base for all vCPUs, so that what guests
  * compute from their pages agrees between them as long as their TSCs do (PVCLOCK_TSC_STABLE).
+ *
+ * A TSC is what it was set to and what the host's has counted since, at the vCPU's rate.
  */
 #include "hypervisor/clock.h"
 
@@ -79,17 +81,18 @@ void clock_create(struct vm *vm)
 	host_spin_init(&vm->clock.lock);
 	vm->clock.base_tsc = vm->clock.set_host_tsc = host_tsc();
 	vm->clock.set_value = 0;
-	vm->clock.set_offset = -vm->clock.base_tsc;
+	vm->clock.tsc_khz = 0;
 }
 
-uint64_t clock_first_tsc_offset(struct vm *vm)
+uint64_t clock_tsc(const struct vcpu *vcpu)
 {
-	uint64_t offset;
+	return cpu_tsc_at(&vcpu->state, host_tsc());
+}
 
-	host_spin_lock(&vm->clock.lock);
-	offset = vm->clock.set_offset;
-	host_spin_unlock(&vm->clock.lock);
-	return offset;
+/* Of a vCPU whose TSC is as it was set last. [lock] */
+static uint64_t set_offset(const struct vm_clock *clock, const struct vcpu *vcpu)
+{
+	return clock->set_value - cpu_scale_tsc(vcpu->state.tsc_ratio, clock->set_host_tsc);
 }
 
 static void request_pages(struct vm *vm)
@@ -102,14 +105,19 @@ static void request_pages(struct vm *vm)
 	}
 }
 
+static void tsc_changed(struct vcpu *vcpu)
+{
+	if (vcpu->lapic)
+		lapic_tsc_changed(vcpu->lapic);
+	request_pages(vcpu->vm);
+}
+
 void clock_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 {
 	if (offset == vcpu->state.tsc_offset)
 		return;
 	__atomic_store_n(&vcpu->state.tsc_offset, offset, __ATOMIC_RELAXED);
-	if (vcpu->lapic)
-		lapic_tsc_changed(vcpu->lapic);
-	request_pages(vcpu->vm);
+	tsc_changed(vcpu);
 }
 
 void clock_set_tsc(struct vcpu *vcpu, uint64_t value)
@@ -118,7 +126,7 @@ void clock_set_tsc(struct vcpu *vcpu, uint64_t value)
 	uint64_t now = host_tsc(), expected, apart, offset;
 
 	host_spin_lock(&clock->lock);
-	expected = clock->set_value + (now - clock->set_host_tsc);
+	expected = cpu_scale_tsc(vcpu->state.tsc_ratio, now) + set_offset(clock, vcpu);
 	apart = expected - value;
 	if ((int64_t)apart < 0)
 		apart = -apart;
@@ -126,30 +134,114 @@ void clock_set_tsc(struct vcpu *vcpu, uint64_t value)
 	 * A caller that sets what it read a moment ago on each vCPU in turn means the same for all:
 	 * less than a second from what the last one's would be now is as that one is.
 	 */
-	if (apart >= (uint64_t)host_tsc_khz() * 1000) {
-		clock->set_offset = value - now;
+	if (apart >= (uint64_t)clock_tsc_khz(vcpu) * 1000) {
 		clock->set_value = value;
 		clock->set_host_tsc = now;
 	}
-	offset = clock->set_offset;
+	offset = set_offset(clock, vcpu);
 	host_spin_unlock(&clock->lock);
 	clock_set_tsc_offset(vcpu, offset);
+}
+
+/* --- Their rate ------------------------------------------------------------------------------- */
+
+/* In units of 2^-32: AMD's has 8 bits in front of the point (APM2 section 15.30.5). */
+#define TSC_RATIO_LIMIT (UINT64_C(1) << 40)
+
+/* *ratio is a tsc_ratio; 0 with khz or -EINVAL. */
+static int find_ratio(const struct backend *backend, uint64_t khz, uint64_t *ratio)
+{
+	uint64_t host = host_tsc_khz(), apart = khz > host ? khz - host : host - khz;
+
+	*ratio = 0;
+	/* A caller that computed the host's rate from elsewhere is within 250 in a million. */
+	if (!khz || apart * 4000 <= host)
+		return 0;
+	if (khz > UINT32_MAX || !backend->scales_tsc || !backend->scales_tsc())
+		return -EINVAL;
+	*ratio = (khz << 32) / host;
+	return *ratio && *ratio < TSC_RATIO_LIMIT ? 0 : -EINVAL;
+}
+
+int clock_set_vm_tsc_khz(struct vm *vm, uint64_t khz)
+{
+	uint64_t ratio;
+	int err = find_ratio(vm->backend, khz, &ratio);
+
+	if (err < 0)
+		return err;
+	host_spin_lock(&vm->clock.lock);
+	vm->clock.tsc_khz = ratio ? (uint32_t)khz : 0;
+	host_spin_unlock(&vm->clock.lock);
+	return 0;
+}
+
+uint32_t clock_vm_tsc_khz(struct vm *vm)
+{
+	uint32_t khz;
+
+	host_spin_lock(&vm->clock.lock);
+	khz = vm->clock.tsc_khz;
+	host_spin_unlock(&vm->clock.lock);
+	return khz ? khz : host_tsc_khz();
+}
+
+/* Of one vCPU; what follows from it is not told. */
+static int set_rate(struct vcpu *vcpu, uint64_t khz, uint64_t *offset)
+{
+	struct vm_clock *clock = &vcpu->vm->clock;
+	uint64_t ratio;
+	int err = find_ratio(vcpu->vm->backend, khz, &ratio);
+
+	if (err < 0)
+		return err;
+	vcpu->tsc_khz = ratio ? (uint32_t)khz : 0;
+	__atomic_store_n(&vcpu->state.tsc_ratio, ratio, __ATOMIC_RELAXED);
+	host_spin_lock(&clock->lock);
+	*offset = set_offset(clock, vcpu);
+	host_spin_unlock(&clock->lock);
+	return 0;
+}
+
+void clock_create_tsc(struct vcpu *vcpu)
+{
+	set_rate(vcpu, clock_vm_tsc_khz(vcpu->vm), &vcpu->state.tsc_offset);
+}
+
+int clock_set_tsc_khz(struct vcpu *vcpu, uint64_t khz)
+{
+	uint64_t offset;
+	int err = set_rate(vcpu, khz, &offset);
+
+	if (err < 0)
+		return err;
+	__atomic_store_n(&vcpu->state.tsc_offset, offset, __ATOMIC_RELAXED);
+	tsc_changed(vcpu);
+	return 0;
+}
+
+uint32_t clock_tsc_khz(const struct vcpu *vcpu)
+{
+	return vcpu->tsc_khz ? vcpu->tsc_khz : host_tsc_khz();
 }
 
 /* Whether all vCPUs' TSCs are the same. */
 static bool is_stable(struct vm *vm)
 {
 	uint32_t count = __atomic_load_n(&vm->vcpu_count, __ATOMIC_ACQUIRE);
-	uint64_t first = 0;
+	uint64_t first_offset = 0, first_ratio = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t offset =
-			__atomic_load_n(&vm->vcpus[i]->state.tsc_offset, __ATOMIC_RELAXED);
+		const struct cpu_state *s = &vm->vcpus[i]->state;
+		uint64_t offset = __atomic_load_n(&s->tsc_offset, __ATOMIC_RELAXED);
+		uint64_t ratio = __atomic_load_n(&s->tsc_ratio, __ATOMIC_RELAXED);
 
-		if (i == 0)
-			first = offset;
-		else if (offset != first)
+		if (i == 0) {
+			first_offset = offset;
+			first_ratio = ratio;
+		} else if (offset != first_offset || ratio != first_ratio) {
 			return false;
+		}
 	}
 	return true;
 }
@@ -172,10 +264,10 @@ void clock_write_page(struct vcpu *vcpu)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* odd before what is within changes */
 	host_spin_lock(&clock->lock);
-	page.tsc = clock->base_tsc + vcpu->state.tsc_offset;
+	page.tsc = cpu_tsc_at(&vcpu->state, clock->base_tsc);
 	page.time = (uint64_t)clock->base_ns;
 	host_spin_unlock(&clock->lock);
-	scale_of(host_tsc_khz(), &page.mul, &page.shift);
+	scale_of(clock_tsc_khz(vcpu), &page.mul, &page.shift);
 	page.flags &= CLOCK_PAGE_STOPPED; /* stands until the guest has seen it */
 	if (vcpu->msr.kvm_paused)
 		page.flags |= CLOCK_PAGE_STOPPED;
@@ -255,7 +347,7 @@ int64_t clock_pairing(struct vcpu *vcpu, uint64_t gpa, uint64_t type)
 	struct kvm_clock_pairing pairing = {
 		.sec = wall / (int64_t)NS_PER_S,
 		.nsec = wall % (int64_t)NS_PER_S,
-		.tsc = tsc + vcpu->state.tsc_offset,
+		.tsc = cpu_tsc_at(&vcpu->state, tsc),
 	};
 
 	if (type != KVM_CLOCK_PAIRING_WALLCLOCK)

@@ -14,12 +14,25 @@ struct vm;
 
 void clock_create(struct vm *vm); /* at zero, and so are its TSCs */
 
-/* What a new vCPU's TSC differs by from the host's. */
-uint64_t clock_first_tsc_offset(struct vm *vm);
+/* A new vCPU's TSC: as the others', and at the VM's rate. */
+void clock_create_tsc(struct vcpu *vcpu);
+/* Now. [own] */
+uint64_t clock_tsc(const struct vcpu *vcpu);
 /* The guest, or the caller, changed a TSC. [own] */
 void clock_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 /* The caller sets it to value: as it sets one vCPU after another, those meant to be equal are. */
 void clock_set_tsc(struct vcpu *vcpu, uint64_t value);
+
+/*
+ * KVM_SET_TSC_KHZ and KVM_GET_TSC_KHZ: the rate in kHz, of vCPUs to come or of one (then [own], and
+ * its TSC is what it would be had it always counted so since it was set).  0 is the host's, and so
+ * is what differs from it by 250 millionths or less.  -EINVAL: another rate, and the backend can't
+ * scale, or not so far.
+ */
+int clock_set_vm_tsc_khz(struct vm *vm, uint64_t khz);
+int clock_set_tsc_khz(struct vcpu *vcpu, uint64_t khz);
+uint32_t clock_vm_tsc_khz(struct vm *vm);
+uint32_t clock_tsc_khz(const struct vcpu *vcpu);
 
 /* Writes the vCPU's kvmclock page, if the guest has one. [own] */
 void clock_write_page(struct vcpu *vcpu);

@@ -111,17 +111,15 @@ static int64_t get_cpuid2(struct vcpu *vcpu, uint64_t value, void *data)
 
 static int64_t set_tsc_khz(struct vcpu *vcpu, uint64_t value, void *data)
 {
-	(void)vcpu;
 	(void)data;
-	return command_check_tsc_khz(value);
+	return clock_set_tsc_khz(vcpu, value);
 }
 
 static int64_t get_tsc_khz(struct vcpu *vcpu, uint64_t value, void *data)
 {
-	(void)vcpu;
 	(void)value;
 	(void)data;
-	return host_tsc_khz();
+	return clock_tsc_khz(vcpu);
 }
 
 /* The guest's watchdogs learn that it was stopped, once. */

@@ -75,9 +75,6 @@ int64_t command_set_clock(struct vm *vm, uint64_t value, void *data);
 int64_t command_vm_set_tsc_khz(struct vm *vm, uint64_t value, void *data);
 int64_t command_vm_get_tsc_khz(struct vm *vm, uint64_t value, void *data);
 
-/* Guests' TSCs run at the host's rate: whether that is what the caller means. */
-int64_t command_check_tsc_khz(uint64_t khz);
-
 /* KVM_CHECK_EXTENSION: 0 for what isn't served. */
 int64_t extension_check(const struct backend *backend, uint64_t number);
 /* KVM_ENABLE_CAP on a VM. */

@@ -267,26 +267,15 @@ int64_t command_set_clock(struct vm *vm, uint64_t value, void *data)
 	return clock_set(vm, data);
 }
 
-/* Guests' TSCs run at the host's rate. */
-int64_t command_check_tsc_khz(uint64_t khz)
-{
-	uint64_t host = host_tsc_khz(), apart = khz > host ? khz - host : host - khz;
-
-	/* A caller that computed it from elsewhere is within 250 in a million. */
-	return !khz || apart * 4000 <= host ? 0 : -EINVAL;
-}
-
 int64_t command_vm_set_tsc_khz(struct vm *vm, uint64_t value, void *data)
 {
-	(void)vm;
 	(void)data;
-	return command_check_tsc_khz(value);
+	return clock_set_vm_tsc_khz(vm, value);
 }
 
 int64_t command_vm_get_tsc_khz(struct vm *vm, uint64_t value, void *data)
 {
-	(void)vm;
 	(void)value;
 	(void)data;
-	return host_tsc_khz();
+	return clock_vm_tsc_khz(vm);
 }

@@ -80,7 +80,8 @@ static const struct extension {
 
 int64_t extension_check(const struct backend *backend, uint64_t number)
 {
-	(void)backend;
+	if (number == KVM_CAP_TSC_CONTROL || number == KVM_CAP_VM_TSC_CONTROL)
+		return backend->scales_tsc && backend->scales_tsc();
 	for (unsigned i = 0; i < ARRAY_COUNT(extensions); i++)
 		if (extensions[i].number == number)
 			return extensions[i].value;

@@ -128,7 +128,7 @@ static bool tsc_read(struct vcpu *vcpu, uint32_t index, bool by_guest, uint64_t 
 {
 	(void)index;
 	(void)by_guest;
-	*value = host_tsc() + vcpu->state.tsc_offset;
+	*value = clock_tsc(vcpu);
 	return true;
 }
 
@@ -138,7 +138,7 @@ static bool tsc_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool by
 
 	(void)index;
 	if (by_guest) {
-		clock_set_tsc_offset(vcpu, value - host_tsc());
+		clock_set_tsc_offset(vcpu, before + value - clock_tsc(vcpu));
 		vcpu->msr.tsc_adjust += vcpu->state.tsc_offset - before;
 	} else {
 		clock_set_tsc(vcpu, value);
@@ -459,5 +459,4 @@ void msr_reset(struct vcpu *vcpu)
 	vcpu->msr.microcode = MICROCODE_VALUE;
 	vcpu->msr.hwcr = HWCR_TSC_FREQUENCY_SELECT;
 	vcpu->msr.kvm_poll_control = 1;
-	vcpu->state.tsc_offset = clock_first_tsc_offset(vcpu->vm);
 }

@@ -8,6 +8,7 @@
 
 #include "hw/msr.h"
 #include "hw/x86.h"
+#include "hypervisor/clock.h"
 #include "hypervisor/cpuid.h"
 #include "hypervisor/cpuid_table.h"
 #include "hypervisor/hypervisor.h"
@@ -129,6 +130,7 @@ static int create_parts(struct vcpu *vcpu)
 		return err;
 	}
 	msr_reset(vcpu);
+	clock_create_tsc(vcpu);
 	cpuid_update_limits(vcpu);
 	vcpu_reset(vcpu, false);
 	return 0;

@@ -85,8 +85,10 @@ struct vcpu {
 
 	/* [own] CPUID as the caller set it, and what follows from it. */
 	struct kvm_cpuid_entry2 *cpuid;
-	uint32_t cpuid_count;
 	struct vcpu_limits limits;
+	uint32_t cpuid_count;
+
+	uint32_t tsc_khz; /* [own] the rate of its TSC; 0: the host's */
 
 	struct msr_state msr; /* [own] those that nothing else in state holds */
 

@@ -29,10 +29,10 @@ struct vm_clock {
 	uint64_t base_tsc;
 	int64_t base_ns;
 
-	/* The last TSC that the caller gave a vCPU: those that it gives the others then fit it. */
+	/* The last TSC that the caller gave a vCPU, and when: those that it gives the others then
+	 * fit it. */
 	uint64_t set_host_tsc, set_value;
-	uint64_t set_offset;
-	bool set;
+	uint32_t tsc_khz; /* of the TSCs of vCPUs to come; 0: the host's */
 };
 
 struct vm {

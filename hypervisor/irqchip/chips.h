@@ -45,10 +45,12 @@ enum line_source {
 struct lapic_timer {
 	struct host_spin lock;
 	struct host_timer timer;
-	uint64_t target;     /* [lock] host_clock_monotonic() when it is due; 0: it stands */
-	uint64_t period;     /* [lock] ns from start to end of a count */
-	uint64_t deadline;   /* [lock] in TSC-deadline mode: the guest's TSC, 0: none */
-	uint64_t tsc_offset; /* [lock] of the guest's TSC, when the deadline was set */
+	uint64_t target;   /* [lock] host_clock_monotonic() when it is due; 0: it stands */
+	uint64_t period;   /* [lock] ns from start to end of a count */
+	uint64_t deadline; /* [lock] in TSC-deadline mode: the guest's TSC, 0: none */
+	/* [lock] The guest's TSC, when the deadline was set: as in struct cpu_state; kHz. */
+	uint64_t tsc_offset, tsc_ratio;
+	uint32_t tsc_khz;
 };
 
 struct lapic {

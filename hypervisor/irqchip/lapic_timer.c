@@ -7,6 +7,7 @@
  * it ends; a deadline too, but when that comes the TSC itself is asked, so that the interrupt is
  * never early by the guest's clock.
  */
+#include "hypervisor/clock.h"
 #include "hypervisor/irqchip/chips.h"
 #include "hypervisor/vcpu.h"
 #include "lib/bits.h"
@@ -45,12 +46,12 @@ static void disarm(struct lapic_timer *timer)
 /* True when the deadline has passed; else the timer is set for when it will have. [lock] */
 static bool deadline_passed(struct lapic_timer *timer)
 {
-	uint64_t tsc = host_tsc() + timer->tsc_offset;
+	uint64_t tsc = cpu_scale_tsc(timer->tsc_ratio, host_tsc()) + timer->tsc_offset;
 	uint64_t ns;
 
 	if (tsc >= timer->deadline)
 		return true;
-	ns = mul_div(timer->deadline - tsc, 1000000, host_tsc_khz());
+	ns = mul_div(timer->deadline - tsc, 1000000, timer->tsc_khz);
 	arm(timer, host_clock_monotonic() + MIN(ns, FAR_FUTURE) + 1);
 	return false;
 }
@@ -208,6 +209,8 @@ void lapic_timer_set_deadline(struct lapic *lapic, uint64_t tsc)
 	disarm(timer);
 	timer->deadline = tsc;
 	timer->tsc_offset = lapic->vcpu->state.tsc_offset;
+	timer->tsc_ratio = lapic->vcpu->state.tsc_ratio;
+	timer->tsc_khz = clock_tsc_khz(lapic->vcpu);
 	if (tsc && deadline_passed(timer)) {
 		timer->deadline = 0;
 		passed = true;

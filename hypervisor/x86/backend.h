@@ -78,6 +78,9 @@ struct backend {
 	 * interrupt's end is told by a flag there. */
 	bool fast;
 
+	/* Guests' TSCs may have another rate than the host's (state.tsc_ratio).  NULL: none. */
+	bool (*scales_tsc)(void);
+
 	/* Whether this machine can run it; why not is logged.  Once, before all others. */
 	int (*probe)(void);
 

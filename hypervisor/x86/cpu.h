@@ -88,7 +88,9 @@ struct cpu_state {
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t tsc_aux, pat, xss;
-	uint64_t tsc_offset; /* guest's TSC = host_tsc() + this, modulo 2^64 */
+	/* The guest's TSC is cpu_scale_tsc(tsc_ratio, host_tsc()) + tsc_offset, modulo 2^64. */
+	uint64_t tsc_offset;
+	uint64_t tsc_ratio; /* of its rate to the host's, in units of 2^-32; 0: they are equal */
 
 	uint8_t cpl; /* the current privilege level; the DPL of SS but in virtual-8086 mode (3) */
 
@@ -103,6 +105,18 @@ struct cpu_state {
 
 	_Alignas(64) uint8_t xsave[CPU_XSAVE_SIZE];
 };
+
+/* Ticks of the host's TSC as a guest's with such a tsc_ratio counts them (APM2 section 15.30.5). */
+static inline uint64_t cpu_scale_tsc(uint64_t ratio, uint64_t ticks)
+{
+	return ratio ? (uint64_t)(((unsigned __int128)ticks * ratio) >> 32) : ticks;
+}
+
+/* The guest's TSC when the host's is tsc. */
+static inline uint64_t cpu_tsc_at(const struct cpu_state *s, uint64_t tsc)
+{
+	return cpu_scale_tsc(s->tsc_ratio, tsc) + s->tsc_offset;
+}
 
 #define CPU_VECTOR_DE 0
 #define CPU_VECTOR_DB 1

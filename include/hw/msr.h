@@ -75,6 +75,7 @@
 #define MSR_GS_BASE 0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 #define MSR_TSC_AUX 0xc0000103u
+#define MSR_TSC_RATIO 0xc0000104u /* APM2 section 15.30.5: of guests' TSCs, in units of 2^-32 */
 
 /* AMD's (APM2 appendix A; the processor programming references) */
 #define MSR_K7_EVENT_SELECT0 0xc0010000u /* four, then the four counters */

@@ -13,6 +13,7 @@
 /* CPUID leaf 8000_000A, EDX; APM3 appendix E.4.9. EBX is the count of ASIDs. */
 #define SVM_FEATURE_NESTED_PAGING (1u << 0)
 #define SVM_FEATURE_NEXT_RIP (1u << 3)
+#define SVM_FEATURE_TSC_RATIO (1u << 4)
 #define SVM_FEATURE_CLEAN_BITS (1u << 5)
 #define SVM_FEATURE_FLUSH_BY_ASID (1u << 6)
 #define SVM_FEATURE_DECODE_ASSISTS (1u << 7)

@@ -138,10 +138,16 @@ static void mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 	(void)registers;
 }
 
+static bool scales_tsc(void)
+{
+	return true;
+}
+
 const struct backend fake_backend = {
 	.name = "fake",
 	.vcpu_size = sizeof(struct vcpu),
 	.vm_size = sizeof(struct vm),
+	.scales_tsc = scales_tsc,
 	.probe = probe,
 	.vm_create = vm_create,
 	.vm_stop = vm_stop,

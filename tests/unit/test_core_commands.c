@@ -208,7 +208,13 @@ static void test_tsc_rate(void **state)
 	assert_int_equal(core_vcpu(&machine, 0, KVM_GET_TSC_KHZ, NULL), FAKE_HOST_TSC_KHZ);
 	assert_int_equal(core_vcpu(&machine, 0, KVM_SET_TSC_KHZ, (void *)(khz + 400)), 0);
 	assert_int_equal(core_vcpu(&machine, 0, KVM_SET_TSC_KHZ, (void *)(khz - 400)), 0);
-	assert_int_equal(core_vcpu(&machine, 0, KVM_SET_TSC_KHZ, (void *)(khz / 2)), -EINVAL);
+	assert_int_equal(core_vcpu(&machine, 0, KVM_GET_TSC_KHZ, NULL), FAKE_HOST_TSC_KHZ);
+	assert_int_equal(core_vcpu(&machine, 0, KVM_SET_TSC_KHZ, (void *)(khz / 2)), 0);
+	assert_int_equal(core_vcpu(&machine, 0, KVM_GET_TSC_KHZ, NULL), FAKE_HOST_TSC_KHZ / 2);
+	assert_int_equal(core_vcpu(&machine, 0, KVM_SET_TSC_KHZ, NULL), 0);
+	assert_int_equal(core_vcpu(&machine, 0, KVM_GET_TSC_KHZ, NULL), FAKE_HOST_TSC_KHZ);
+	assert_int_equal(core_vcpu(&machine, 0, KVM_SET_TSC_KHZ, (void *)(khz * 256)), -EINVAL);
+	assert_int_equal(core_vcpu(&machine, 0, KVM_SET_TSC_KHZ, (void *)UINTPTR_MAX), -EINVAL);
 	assert_int_equal(core_vm(&machine, KVM_SET_TSC_KHZ, (void *)khz), -EINVAL);
 }
 

@@ -483,6 +483,39 @@ static void test_tscs_that_are_set_one_after_another_are_equal(void **state)
 	assert_int_equal(get_msr_of(1, MSR_TSC), UINT64_C(1) << 40);
 }
 
+static void set_rate(unsigned vcpu, uintptr_t khz)
+{
+	assert_int_equal(core_vcpu(&machine, vcpu, KVM_SET_TSC_KHZ, (void *)khz), 0);
+}
+
+static void test_tscs_at_another_rate(void **state)
+{
+	(void)state;
+	fake_host_advance(1000000);
+	set_rate(0, FAKE_HOST_TSC_KHZ / 2);
+	assert_in_range(get_msr_of(0, MSR_TSC), 999999, 1000001); /* as if always */
+	assert_int_equal(get_msr_of(1, MSR_TSC), 2000000);
+	set_rate(1, FAKE_HOST_TSC_KHZ / 2);
+	fake_host_advance(1000000);
+	assert_in_range(get_msr_of(0, MSR_TSC), 1999999, 2000001);
+	assert_int_equal(get_msr_of(0, MSR_TSC), get_msr_of(1, MSR_TSC));
+	/* Set one after another, as above. */
+	assert_true(set_msr_of(0, MSR_TSC, UINT64_C(1) << 50));
+	fake_host_advance(1000000);
+	assert_true(set_msr_of(1, MSR_TSC, UINT64_C(1) << 50));
+	assert_int_equal(get_msr_of(0, MSR_TSC), get_msr_of(1, MSR_TSC));
+	assert_in_range(get_msr_of(0, MSR_TSC), (UINT64_C(1) << 50) + 999999,
+			(UINT64_C(1) << 50) + 1000001);
+	/* Faster than the host's, by a ratio that is no binary fraction. */
+	set_rate(0, FAKE_HOST_TSC_KHZ / 3 * 5);
+	assert_true(set_msr_of(0, MSR_TSC, 0));
+	fake_host_advance(UINT64_C(3000000000));
+	assert_in_range(get_msr_of(0, MSR_TSC), UINT64_C(9999990000), UINT64_C(10000000001));
+	set_rate(0, 0);
+	set_rate(1, 0);
+	assert_int_equal(get_msr_of(0, MSR_TSC), get_msr_of(1, MSR_TSC));
+}
+
 struct clock_page {
 	uint32_t version, padding;
 	uint64_t tsc, time;
@@ -520,6 +553,15 @@ static void test_kvmclock(void **state)
 	assert_int_equal(command(KVM_RUN, NULL), -EINTR);
 	fake_host_interrupted = false;
 	assert_int_equal(guest_time(page, get_msr(MSR_TSC)), 1000);
+	/* The time doesn't depend on the TSC's rate. */
+	fake_host_advance(500000);
+	set_rate(0, FAKE_HOST_TSC_KHZ / 4 * 3);
+	set_rate(1, FAKE_HOST_TSC_KHZ / 4 * 3);
+	assert_int_equal(command(KVM_RUN, NULL), -EINTR);
+	fake_host_interrupted = false;
+	fake_host_advance(500000);
+	assert_in_range(guest_time(page, get_msr(MSR_TSC)), 1001000 - 3, 1001000 + 3);
+	assert_int_equal(page->flags & 1, 1);
 	/* TSCs that differ are told. */
 	assert_true(set_msr_of(1, MSR_TSC, UINT64_C(1) << 40));
 	assert_int_equal(command(KVM_RUN, NULL), -EINTR);
@@ -553,6 +595,7 @@ int main(void)
 		TEST(test_reserved_bits_of_msrs),
 		TEST(test_features_are_the_systems),
 		TEST(test_tscs_that_are_set_one_after_another_are_equal),
+		TEST(test_tscs_at_another_rate),
 		TEST(test_kvmclock),
 	};
 

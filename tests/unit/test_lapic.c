@@ -697,6 +697,28 @@ static void deadline_follows_the_tsc(void **state)
 	chips_destroy(chips);
 }
 
+/* Half as fast, from the host's 0. */
+static void deadline_is_of_the_guests_rate(void **state)
+{
+	struct chips *chips = create(1);
+	struct cpu_state *s = &chips->cpu[0].state;
+	uint64_t began;
+
+	(void)state;
+	s->tsc_ratio = UINT64_C(1) << 31;
+	s->tsc_offset = 77;
+	chips->cpu[0].tsc_khz = FAKE_HOST_TSC_KHZ / 2;
+	apic_out(chips, 0, APIC_LVT_TIMER, 0x40032);
+	began = fake_host_monotonic;
+	set_deadline(chips, cpu_tsc_at(s, host_tsc()) + 5 * FAKE_HOST_TSC_KHZ); /* 10 ms */
+	while (chips_take(chips, 0) < 0) {
+		assert_true(fake_host_next_timer() != UINT64_MAX);
+		fake_host_advance(fake_host_next_timer() - fake_host_monotonic);
+	}
+	assert_in_range(fake_host_monotonic - began, 10 * MS - 1, 10 * MS + 1000);
+	chips_destroy(chips);
+}
+
 /* --- Registers, hostile ----------------------------------------------------------------------- */
 
 static void xapic_accesses_of_odd_sizes(void **state)
@@ -893,6 +915,7 @@ int main(void)
 		cmocka_unit_test(a_tiny_period_does_not_keep_the_host_busy),
 		cmocka_unit_test(tsc_deadline_comes_neither_early_nor_twice),
 		cmocka_unit_test(deadline_follows_the_tsc),
+		cmocka_unit_test(deadline_is_of_the_guests_rate),
 		cmocka_unit_test(xapic_accesses_of_odd_sizes),
 		cmocka_unit_test(x2apic_msrs_fault_as_the_manual_says),
 		cmocka_unit_test(pv_eoi_spares_the_register),

@@ -169,10 +169,16 @@ static void mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 		registers[ECX] &= ~CPUID_80000001_ECX_CR8_LEGACY;
 }
 
+static bool scales_tsc(void)
+{
+	return true;
+}
+
 const struct backend soft_backend = {
 	.name = "soft",
 	.vcpu_size = sizeof(struct soft_vcpu),
 	.vm_size = sizeof(struct soft_vm),
+	.scales_tsc = scales_tsc,
 	.probe = probe,
 	.vm_create = vm_create,
 	.vm_destroy = vm_destroy,

@@ -80,7 +80,7 @@ static bool read_tsc(struct soft_vcpu *c)
 		soft_fault_error(c, CPU_VECTOR_GP, 0);
 		return false;
 	}
-	tsc = host_tsc() + c->vcpu.state.tsc_offset;
+	tsc = cpu_tsc_at(&c->vcpu.state, host_tsc());
 	RAX = (uint32_t)tsc;
 	RDX = tsc >> 32;
 	return true;

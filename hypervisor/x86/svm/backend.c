@@ -99,11 +99,17 @@ static bool translate(struct vcpu *vcpu, uint64_t gva, uint64_t *gpa)
 	return walk(vcpu, gva, WALK_QUIET, gpa, &error);
 }
 
+static bool scales_tsc(void)
+{
+	return svm_features.tsc_ratio;
+}
+
 const struct backend svm_backend = {
 	.name = "svm",
 	.vcpu_size = sizeof(struct svm_vcpu),
 	.vm_size = sizeof(struct svm_vm),
 	.fast = true,
+	.scales_tsc = scales_tsc,
 	.probe = probe,
 	.vm_create = vm_create,
 	.vm_stop = vm_stop,

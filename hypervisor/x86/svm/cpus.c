@@ -17,6 +17,12 @@ void svm_cpus_init(void)
 	host_mutex_init(&mutex);
 }
 
+void svm_cpu_set_tsc_ratio(struct svm_cpu *cpu, uint64_t ratio)
+{
+	write_msr(MSR_TSC_RATIO, ratio ? ratio : UINT64_C(1) << 32);
+	cpu->tsc_ratio = ratio;
+}
+
 /* On the CPU itself. */
 static int enable(unsigned number)
 {
@@ -33,6 +39,8 @@ static int enable(unsigned number)
 	write_msr(MSR_VM_HSAVE_PA, cpu->save_physical);
 	cpu->host_tsc_aux = svm_features.rdtscp ? read_msr(MSR_TSC_AUX) : 0;
 	cpu->host_xss = svm_features.supervisor_state ? read_msr(MSR_XSS) : 0;
+	if (svm_features.tsc_ratio)
+		svm_cpu_set_tsc_ratio(cpu, 0);
 	/*
 	 * The TLB may hold entries of guests from before: the first one here flushes all.  No vCPU
 	 * has an ASID of this generation, nor may the CPU have kept anything of a VMCB.
@@ -52,6 +60,8 @@ static void disable(unsigned number)
 	if (!cpu->enabled)
 		return;
 	cpu->enabled = false;
+	if (svm_features.tsc_ratio)
+		svm_cpu_set_tsc_ratio(cpu, 0);
 	write_msr(MSR_VM_HSAVE_PA, 0);
 	write_msr(MSR_EFER, read_msr(MSR_EFER) & ~EFER_SVME);
 }

@@ -49,6 +49,7 @@ int svm_features_probe(void)
 	svm_features.flush_by_asid = r[EDX] & SVM_FEATURE_FLUSH_BY_ASID;
 	svm_features.decode_assists = r[EDX] & SVM_FEATURE_DECODE_ASSISTS;
 	svm_features.pause_filter = r[EDX] & SVM_FEATURE_PAUSE_FILTER;
+	svm_features.tsc_ratio = r[EDX] & SVM_FEATURE_TSC_RATIO;
 	if (!(read_cr4() & CR4_OSXSAVE))
 		return refuse("svm: the host does not use XSAVE, which is needed");
 	svm_features.vector_components = read_xcr0() & (XCR0_X87 | XCR0_SSE | XCR0_AVX);

@@ -80,6 +80,8 @@ static struct svm_cpu *load_cpu(struct svm_vcpu *c)
 	save_host(cpu->host_physical);
 	if (svm_features.rdtscp && c->vcpu.state.tsc_aux != cpu->host_tsc_aux)
 		write_msr(MSR_TSC_AUX, c->vcpu.state.tsc_aux);
+	if (svm_features.tsc_ratio && c->vcpu.state.tsc_ratio != cpu->tsc_ratio)
+		svm_cpu_set_tsc_ratio(cpu, c->vcpu.state.tsc_ratio);
 	if (cpu->host_xss) /* a guest's XSAVES and XRSTORS would have the host's state */
 		write_msr(MSR_XSS, c->vcpu.state.xss);
 	svm_vector_load(c);

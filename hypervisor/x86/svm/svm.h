@@ -39,7 +39,7 @@
 struct svm_features {
 	uint32_t asids; /* how many there are; 0 is the host's */
 	bool next_rip, clean_bits, flush_by_asid, decode_assists, pause_filter;
-	bool rdtscp, pkru, ibpb;
+	bool rdtscp, pkru, ibpb, tsc_ratio;
 	bool supervisor_state; /* XSAVES, and MSR_XSS with what it works on */
 	bool fp_pointers_stay; /* XRSTOR leaves the x87's of before, if no exception is pending */
 	uint32_t switch_flags; /* SVM_SWITCH_*: the mitigations at each entry and exit */
@@ -62,7 +62,11 @@ struct svm_cpu {
 	uint64_t last_vm;         /* svm_vm.id of the guest that ran last */
 	bool trained;             /* a guest has run, and its branch predictions are still there */
 	uint64_t host_tsc_aux, host_xss;
+	uint64_t tsc_ratio; /* what MSR_TSC_RATIO has, as in struct cpu_state */
 };
+
+/* --- cpus.c: the rate of guests' TSCs here, if svm_features.tsc_ratio; with preemption off */
+void svm_cpu_set_tsc_ratio(struct svm_cpu *cpu, uint64_t ratio);
 
 /* --- mitigations.c; before an entry, with preemption off */
 void svm_mitigations_find(void);

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -297,6 +299,59 @@ static void test_doorbell(void **state)
 	os_loop_destroy(bell.loop);
 }
 
+/* --- Time --------------------------------------------------------------------------------------
+ */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* What the guest's RDTSC says: it halts behind each. */
+static uint64_t guest_tsc(struct guest *guest)
+{
+	struct kvm_regs regs;
+
+	assert_int_equal(os_kvm_command(guest->vcpu, KVM_RUN, 0), 0);
+	assert_int_equal(guest->run->exit_reason, KVM_EXIT_HLT);
+	assert_int_equal(os_kvm_pass(guest->vcpu, KVM_GET_REGS, &regs), 0);
+	return regs.rdx << 32 | (uint32_t)regs.rax;
+}
+
+/* A guest whose TSC counts a hundredth of what the host's does, and then three times as much. */
+static void test_tsc_at_another_rate(void **state)
+{
+	static const uint8_t code[] = {0x0f, 0x31, 0xf4, 0xeb, 0xfb}; /* rdtsc; hlt; jmp */
+	static const unsigned percents[] = {1, 300};
+	struct guest guest;
+
+	(void)state;
+	guest_begin(&guest, false, code, sizeof(code));
+	assert_int_equal(os_kvm_command(guest.system, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL), 1);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t khz, ticks, outer, inner;
+
+		assert_int_equal(os_kvm_command(guest.vcpu, KVM_SET_TSC_KHZ, 0), 0);
+		khz = (uint64_t)os_kvm_command(guest.vcpu, KVM_GET_TSC_KHZ, 0) * percents[i] / 100;
+		assert_int_equal(os_kvm_command(guest.vcpu, KVM_SET_TSC_KHZ, khz), 0);
+		assert_int_equal(os_kvm_command(guest.vcpu, KVM_GET_TSC_KHZ, 0), khz);
+		outer = now_ns();
+		ticks = guest_tsc(&guest);
+		inner = now_ns();
+		usleep(50000);
+		inner = now_ns() - inner;
+		ticks = guest_tsc(&guest) - ticks;
+		outer = now_ns() - outer;
+		/* The host's rate is known to a thousandth. */
+		assert_in_range(ticks, inner * khz / 1000000 * 99 / 100,
+				outer * khz / 1000000 * 101 / 100);
+	}
+	guest_end(&guest);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_kick_ends_a_halt),
 		cmocka_unit_test(test_immediate_exit),
 		cmocka_unit_test(test_code_that_a_device_wrote),
+		cmocka_unit_test(test_tsc_at_another_rate),
 		cmocka_unit_test(test_doorbell),
 	};
 
