@@ -74,6 +74,9 @@ static void inject(struct pit *pit)
 	host_spin_unlock(&pit->lock);
 	if (!tick)
 		return;
+	/* Low first: the guest may have acknowledged a tick whose line another thread has yet to
+	 * lower, and without an edge this one would never be acknowledged. */
+	routing_set_line(pit->chip, PIT_GSI, LINE_SOURCE_PIT, false);
 	taken = routing_set_line(pit->chip, PIT_GSI, LINE_SOURCE_PIT, true);
 	routing_set_line(pit->chip, PIT_GSI, LINE_SOURCE_PIT, false);
 	if (taken >= 0)

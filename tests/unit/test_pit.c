@@ -408,6 +408,20 @@ static void ticks_that_nobody_takes_are_not_kept(void **state)
 	chips_destroy(chips);
 }
 
+/* As a thread leaves the line that is interrupted within its pulse, while the guest takes the tick.
+ */
+static void a_tick_comes_while_the_last_one_s_line_is_up(void **state)
+{
+	struct chips *chips = create_ticking(11932);
+
+	(void)state;
+	routing_set_line(chips->vm.irqchip, PIT_GSI, LINE_SOURCE_PIT, true);
+	assert_int_equal(take_ticks(chips), 1);
+	fake_host_advance(11 * MS);
+	assert_int_equal(take_ticks(chips), 1);
+	chips_destroy(chips);
+}
+
 static void ticks_come_through_the_pic(void **state)
 {
 	struct chips *chips = create();
@@ -574,6 +588,7 @@ int main(void)
 		cmocka_unit_test(ticks_keep_their_rate),
 		cmocka_unit_test(late_ticks_are_made_up_for),
 		cmocka_unit_test(ticks_that_nobody_takes_are_not_kept),
+		cmocka_unit_test(a_tick_comes_while_the_last_one_s_line_is_up),
 		cmocka_unit_test(ticks_come_through_the_pic),
 		cmocka_unit_test(one_shots_tick_once),
 		cmocka_unit_test(a_new_rate_begins_at_the_end_of_a_cycle),
