@@ -14,6 +14,9 @@
  * Receiving: the device holds receive buffers for at least one frame of the largest size, where the
  * driver gives that many, and receives straight into them.  While it holds less than the MTU asks
  * for, and the driver has given more before, it takes nothing from the port, and frames wait there.
+ *
+ * The driver is told of each frame when it is done, if it wants to know, not at the end of a turn:
+ * a sender with two frames under way makes the next while the second is sent.
  */
 #include <linux/errno.h>
 
@@ -155,14 +158,12 @@ static void net_transmit(struct virtio_net *net, unsigned index)
 	virtqueue_disable_doorbell(queue);
 	for (unsigned i = 0; i < NET_TURN_FRAMES && bytes < NET_TURN_BYTES; i++) {
 		if (!virtio_take_chain(virtio, index, &chain, NET_QUEUE_SIZE) ||
-		    !net_send(net, &chain)) {
-			virtio_queue_interrupt(virtio, index);
+		    !net_send(net, &chain))
 			return;
-		}
 		virtqueue_push(queue, chain.head, 0);
+		virtio_queue_interrupt(virtio, index);
 		bytes += MIN(chain.readable_bytes, NET_SEGMENT_MAX);
 	}
-	virtio_queue_interrupt(virtio, index);
 	virtio_notify_again(virtio, index);
 }
 
@@ -289,25 +290,21 @@ static void net_receive(struct virtio_net *net, unsigned index)
 		int64_t size;
 
 		net_set_starved(net, !ready);
-		if (!ready) {
-			virtio_queue_interrupt(virtio, index);
+		if (!ready)
 			return;
-		}
 		size = os_net_receive(net->net, held->segments + held->segment_first,
 				      net_receive_segments(net));
 		if (size == -EMSGSIZE) {
 			net->receive_drops++;
 			continue;
 		}
-		if (size < (int64_t)NET_HEADER_SIZE) {
-			virtio_queue_interrupt(virtio, index);
+		if (size < (int64_t)NET_HEADER_SIZE)
 			return;
-		}
 		net_receive_done(net, queue, (uint32_t)size);
+		virtio_queue_interrupt(virtio, index);
 		net->received++;
 		bytes += (uint64_t)size;
 	}
-	virtio_queue_interrupt(virtio, index);
 	virtio_notify_again(virtio, index);
 }
 
