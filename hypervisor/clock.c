@@ -89,8 +89,8 @@ uint64_t clock_tsc(const struct vcpu *vcpu)
 	return cpu_tsc_at(&vcpu->state, host_tsc());
 }
 
-/* Of a vCPU whose TSC is as it was set last. [lock] */
-static uint64_t set_offset(const struct vm_clock *clock, const struct vcpu *vcpu)
+/* The offset of a vCPU whose TSC goes on from what was set last. [lock] */
+static uint64_t offset_of_last_set(const struct vm_clock *clock, const struct vcpu *vcpu)
 {
 	return clock->set_value - cpu_scale_tsc(vcpu->state.tsc_ratio, clock->set_host_tsc);
 }
@@ -126,7 +126,7 @@ void clock_set_tsc(struct vcpu *vcpu, uint64_t value)
 	uint64_t now = host_tsc(), expected, apart, offset;
 
 	host_spin_lock(&clock->lock);
-	expected = cpu_scale_tsc(vcpu->state.tsc_ratio, now) + set_offset(clock, vcpu);
+	expected = cpu_scale_tsc(vcpu->state.tsc_ratio, now) + offset_of_last_set(clock, vcpu);
 	apart = expected - value;
 	if ((int64_t)apart < 0)
 		apart = -apart;
@@ -138,7 +138,7 @@ void clock_set_tsc(struct vcpu *vcpu, uint64_t value)
 		clock->set_value = value;
 		clock->set_host_tsc = now;
 	}
-	offset = set_offset(clock, vcpu);
+	offset = offset_of_last_set(clock, vcpu);
 	host_spin_unlock(&clock->lock);
 	clock_set_tsc_offset(vcpu, offset);
 }
@@ -186,11 +186,11 @@ uint32_t clock_vm_tsc_khz(struct vm *vm)
 	return khz ? khz : host_tsc_khz();
 }
 
-/* Of one vCPU; what follows from it is not told. */
-static int set_rate(struct vcpu *vcpu, uint64_t khz, uint64_t *offset)
+/* The vCPU's rate and offset; its timer and the clock pages don't know of them yet. */
+static int set_rate(struct vcpu *vcpu, uint64_t khz)
 {
 	struct vm_clock *clock = &vcpu->vm->clock;
-	uint64_t ratio;
+	uint64_t ratio, offset;
 	int err = find_ratio(vcpu->vm->backend, khz, &ratio);
 
 	if (err < 0)
@@ -198,26 +198,24 @@ static int set_rate(struct vcpu *vcpu, uint64_t khz, uint64_t *offset)
 	vcpu->tsc_khz = ratio ? (uint32_t)khz : 0;
 	__atomic_store_n(&vcpu->state.tsc_ratio, ratio, __ATOMIC_RELAXED);
 	host_spin_lock(&clock->lock);
-	*offset = set_offset(clock, vcpu);
+	offset = offset_of_last_set(clock, vcpu);
 	host_spin_unlock(&clock->lock);
+	__atomic_store_n(&vcpu->state.tsc_offset, offset, __ATOMIC_RELAXED);
 	return 0;
 }
 
 void clock_create_tsc(struct vcpu *vcpu)
 {
-	set_rate(vcpu, clock_vm_tsc_khz(vcpu->vm), &vcpu->state.tsc_offset);
+	set_rate(vcpu, clock_vm_tsc_khz(vcpu->vm)); /* which the VM has taken, so it can't fail */
 }
 
 int clock_set_tsc_khz(struct vcpu *vcpu, uint64_t khz)
 {
-	uint64_t offset;
-	int err = set_rate(vcpu, khz, &offset);
+	int err = set_rate(vcpu, khz);
 
-	if (err < 0)
-		return err;
-	__atomic_store_n(&vcpu->state.tsc_offset, offset, __ATOMIC_RELAXED);
-	tsc_changed(vcpu);
-	return 0;
+	if (err == 0)
+		tsc_changed(vcpu);
+	return err;
 }
 
 uint32_t clock_tsc_khz(const struct vcpu *vcpu)

@@ -22,8 +22,9 @@ struct vcpu;
 /* The backends that a host links, the best first, ended by NULL: the host defines it. */
 extern const struct backend *const host_backends[];
 
-/* The first of them that this machine can run; NULL: none.  Once, before all else. */
-const struct backend *hypervisor_probe(void);
+/* The first of them that this machine can run; NULL: none.  wanted: BACKEND_*.  Once, before all
+ * else. */
+const struct backend *hypervisor_probe(uint32_t wanted);
 
 /* Result, or -errno.  KVM_CREATE_VM is hypervisor_create_vm()'s, which the host calls for it. */
 int64_t hypervisor_system_command(const struct backend *backend, uint32_t command, uint64_t arg);

@@ -4,10 +4,10 @@
  */
 #include "hypervisor/hypervisor.h"
 
-const struct backend *hypervisor_probe(void)
+const struct backend *hypervisor_probe(uint32_t wanted)
 {
 	for (const struct backend *const *each = host_backends; *each; each++)
-		if ((*each)->probe() == 0)
+		if ((*each)->probe(wanted) == 0)
 			return *each;
 	return NULL;
 }

@@ -70,7 +70,8 @@ struct vcpu {
 	uint64_t exception_address; /* CR2 of a page fault */
 
 	/*
-	 * [own] Waiting for their turn behind inject: NMIs (NMI_PENDING_MAX at the most), and an
+	 * [own] Waiting for their turn behind inject: NMIs (NMI_PENDING_MAX at the most; a backend
+	 * whose CPU has taken one by itself counts it off), and an
 	 * interrupt that the caller queued (KVM_INTERRUPT, KVM_SET_VCPU_EVENTS): -1 for none.
 	 */
 	uint32_t nmi_pending;

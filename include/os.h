@@ -200,7 +200,9 @@ struct os_net_forward { /* host address:port is passed on to guest address:port 
 
 struct os_net_options {
 	enum os_net_kind kind;
-	const char *name; /* OS_NET_TAP: the interface */
+	const char *name;   /* OS_NET_TAP: the interface */
+	const uint8_t *mac; /* 6 bytes, of the guest's card: on bare metal the only source that its
+			       frames may have; elsewhere not looked at */
 	const struct os_net_forward *forwards;
 	uint32_t forward_count;
 };

@@ -157,6 +157,7 @@ void lapic_lint0_rose(struct lapic *lapic);
 /* Its class (the upper four bits) is what an interrupt must be above; SDM 11.8.3.1. */
 uint8_t lapic_ppr(const struct lapic *lapic);
 int lapic_highest(const struct lapic *lapic, unsigned field); /* of IRR or ISR; -1 */
+void lapic_count_in_service(struct lapic *lapic);             /* ISR has changed [own] */
 /* How busy the CPU is, for lowest-priority arbitration (APR, SDM 11.6.2.4). Any context. */
 uint8_t lapic_apr(const struct lapic *lapic);
 /* Guest's accesses; offset is of a register, a multiple of 16. False: there is none. [own] */

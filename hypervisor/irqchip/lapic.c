@@ -381,6 +381,7 @@ static bool base_is_allowed(const struct lapic *lapic, uint64_t base, bool by_gu
 
 bool lapic_set_base(struct lapic *lapic, uint64_t base, bool by_guest)
 {
+	const struct backend *backend = lapic->vcpu->vm->backend;
 	uint64_t changed = lapic->base ^ base;
 	uint32_t id = lapic->vcpu->id;
 
@@ -402,6 +403,8 @@ bool lapic_set_base(struct lapic *lapic, uint64_t base, bool by_guest)
 		}
 	}
 	apic_map_update(lapic);
+	if (changed & (APIC_BASE_ENABLE | APIC_BASE_X2APIC) && backend->apic_moved)
+		backend->apic_moved(lapic->vcpu);
 	return true;
 }
 

@@ -59,14 +59,14 @@ static uint32_t valid_bits(unsigned offset)
 	}
 }
 
-static uint32_t count_in_service(const struct lapic *lapic)
+void lapic_count_in_service(struct lapic *lapic)
 {
 	uint32_t count = 0;
 
 	for (unsigned offset = APIC_ISR; offset < APIC_TMR; offset += 16)
 		for (uint32_t bits = lapic_reg(lapic, offset); bits; bits &= bits - 1)
 			count++;
-	return count;
+	__atomic_store_n(&lapic->in_service, count, __ATOMIC_RELAXED);
 }
 
 int lapic_set(struct lapic *lapic, const struct kvm_lapic_state *state)
@@ -78,7 +78,7 @@ int lapic_set(struct lapic *lapic, const struct kvm_lapic_state *state)
 	lapic_timer_stop(lapic);
 	for (unsigned offset = 0; offset < KVM_APIC_REG_SIZE; offset += 4)
 		lapic_set_reg(lapic, offset, saved(state, offset) & valid_bits(offset));
-	__atomic_store_n(&lapic->in_service, count_in_service(lapic), __ATOMIC_RELAXED);
+	lapic_count_in_service(lapic);
 	lapic_set_reg(lapic, APIC_VERSION, APIC_VERSION_VALUE);
 	lapic_set_reg(lapic, APIC_DFR, saved(state, APIC_DFR) | APIC_DFR_CLUSTER);
 	lapic_set_reg(lapic, APIC_ID, x2apic ? id : saved(state, APIC_ID) & 0xffu << APIC_ID_SHIFT);

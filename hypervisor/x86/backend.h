@@ -67,6 +67,11 @@ struct exit {
 	};
 };
 
+/* What some CPUs do by themselves instead of by exits: used where the CPU has it, if the host wants
+ * it. */
+#define BACKEND_VIRTUAL_NMI 1u  /* NMIs wait in the CPU while one is served */
+#define BACKEND_VIRTUAL_APIC 2u /* the local APIC's registers, and messages between vCPUs */
+
 struct backend {
 	const char *name;
 
@@ -81,8 +86,9 @@ struct backend {
 	/* Guests' TSCs may have another rate than the host's (state.tsc_ratio).  NULL: none. */
 	bool (*scales_tsc)(void);
 
-	/* Whether this machine can run it; why not is logged.  Once, before all others. */
-	int (*probe)(void);
+	/* Whether this machine can run it; why not is logged.  wanted: BACKEND_*.  Once, before all
+	 * others. */
+	int (*probe)(uint32_t wanted);
 
 	/* Task context.  What *_create made, *_destroy ends; vCPUs go before their VM. */
 	int (*vm_create)(struct vm *vm);
@@ -131,6 +137,11 @@ struct backend {
 	 * held; vCPUs may be running.
 	 */
 	void (*memory_changed)(struct vm *vm, uint64_t gpa, uint64_t size);
+
+	/* The vCPU's local APIC was turned on or off, or is in another mode: messages that begin
+	 * after this returns find it as it is now.  NULL: the core alone sends messages.  Task
+	 * context, not while the vCPU runs. */
+	void (*apic_moved)(struct vcpu *vcpu);
 
 	/* Someone other than a vCPU (a device) wrote to guest memory: code decoded from there is
 	 * void. */

@@ -290,18 +290,16 @@ static enum emulate_result move_debug(struct emulation *m)
 	uint64_t *at, value;
 
 	if (number == 4 || number == 5) {
-		if (s->cr4 & CR4_DE) {
+		if (s->cr4 & CR4_DE)
 			return emulation_fault(m, CPU_VECTOR_UD);
-		}
 		number += 2;
 	}
 	at = number < 4 ? &s->dr[number] : number == 6 ? &s->dr6 : &s->dr7;
 	if (!write)
 		return emulation_put(m, to, *at);
 	value = s->gpr[from->reg] & size_mask(from->size);
-	if (number >= 6 && value >> 32) {
+	if (number >= 6 && value >> 32)
 		return emulation_fault(m, CPU_VECTOR_GP);
-	}
 	if (number == 6)
 		value = (value & (DR6_B_MASK | DR6_BD | DR6_BS | DR6_BT)) | DR6_ONES;
 	else if (number == 7)

@@ -74,9 +74,8 @@ static enum emulate_result go_to(struct emulation *m, uint64_t target, unsigned 
 	struct cpu_state *s = &m->vcpu->state;
 
 	target &= size_mask(size);
-	if (!emulation_is_code(m->vcpu, target)) {
+	if (!emulation_is_code(m->vcpu, target))
 		return emulation_fault(m, CPU_VECTOR_GP);
-	}
 	s->rip = target - m->insn->length;
 	return EMULATE_DONE;
 }

@@ -136,9 +136,8 @@ static enum emulate_result move_mmx(struct emulation *m, const struct decode_ope
 
 	use_x87(s);
 	top = (load_le16(s->xsave + CPU_XSAVE_FSW) & FSW_TOP) >> FSW_TOP_SHIFT;
-	if (load_le16(s->xsave + CPU_XSAVE_FSW) & FSW_ES) {
+	if (load_le16(s->xsave + CPU_XSAVE_FSW) & FSW_ES)
 		return emulation_fault(m, CPU_VECTOR_MF);
-	}
 	if (write) {
 		memcpy(value, st + (reg - top) % MMX_COUNT * ST_SIZE, MMX_SIZE);
 		done = emulation_write_bytes(m, memory->size, value);

@@ -18,6 +18,9 @@
 #define SVM_FEATURE_FLUSH_BY_ASID (1u << 6)
 #define SVM_FEATURE_DECODE_ASSISTS (1u << 7)
 #define SVM_FEATURE_PAUSE_FILTER (1u << 10)
+#define SVM_FEATURE_AVIC (1u << 13)
+#define SVM_FEATURE_X2AVIC (1u << 18)
+#define SVM_FEATURE_VNMI (1u << 25)
 
 /* Intercepts, APM2 appendix B, in the order of the fields. */
 #define SVM_INTERCEPT_CR_READ(n) (1u << (n))
@@ -63,9 +66,14 @@
 /* vmcb_control.virtual_interrupt */
 #define SVM_V_TPR UINT64_C(0xff)
 #define SVM_V_IRQ (UINT64_C(1) << 8)
+#define SVM_V_NMI (UINT64_C(1) << 11)      /* one waits; APM2 section 15.21.10 */
+#define SVM_V_NMI_MASK (UINT64_C(1) << 12) /* they are masked */
 #define SVM_V_INTR_PRIORITY(n) ((uint64_t)(n) << 16)
 #define SVM_V_IGNORE_TPR (UINT64_C(1) << 20)
 #define SVM_V_INTR_MASKING (UINT64_C(1) << 24)
+#define SVM_V_NMI_ENABLE (UINT64_C(1) << 26)
+#define SVM_X2AVIC_ENABLE (UINT64_C(1) << 30) /* APM2 section 15.29.4.1 */
+#define SVM_AVIC_ENABLE (UINT64_C(1) << 31)
 
 #define SVM_INTERRUPT_SHADOW UINT64_C(1)
 #define SVM_NESTED_PAGING UINT64_C(1)
@@ -84,6 +92,7 @@
 
 /* Clean bits, APM2 section 15.15.3: what the CPU may have kept since the last VMRUN. */
 #define SVM_CLEAN_INTERCEPTS (1u << 0) /* and the TSC offset */
+#define SVM_CLEAN_MAPS (1u << 1)
 #define SVM_CLEAN_ASID (1u << 2)
 #define SVM_CLEAN_VIRTUAL_INTERRUPT (1u << 3)
 #define SVM_CLEAN_DEBUG (1u << 6) /* DR6 and DR7 */
@@ -103,14 +112,16 @@ struct vmcb_control {
 	uint64_t interrupt_shadow;
 	uint64_t exit_code, exit_info1, exit_info2, exit_interrupt;
 	uint64_t nested_paging;
-	uint8_t reserved_098[0xa8 - 0x98];
+	uint64_t avic_base; /* guest physical; AVIC's fields: APM2 section 15.29.4.2 */
+	uint8_t reserved_0a0[0xa8 - 0xa0];
 	uint64_t event_injection;
 	uint64_t nested_cr3;
 	uint64_t lbr_virtualization;
 	uint32_t clean, reserved_0c4;
 	uint64_t next_rip;
 	uint8_t fetched_count, fetched[15];
-	uint8_t reserved_0e0[0x400 - 0xe0];
+	uint64_t avic_page, reserved_0e8, avic_logical_ids, avic_physical_ids;
+	uint8_t reserved_100[0x400 - 0x100];
 };
 
 struct vmcb_segment {
@@ -160,10 +171,13 @@ _Static_assert(offsetof(struct vmcb_control, tlb_control) == 0x5c, "APM2 table B
 _Static_assert(offsetof(struct vmcb_control, virtual_interrupt) == 0x60, "APM2 table B-1");
 _Static_assert(offsetof(struct vmcb_control, exit_code) == 0x70, "APM2 table B-1");
 _Static_assert(offsetof(struct vmcb_control, nested_paging) == 0x90, "APM2 table B-1");
+_Static_assert(offsetof(struct vmcb_control, avic_base) == 0x98, "APM2 table B-1");
 _Static_assert(offsetof(struct vmcb_control, event_injection) == 0xa8, "APM2 table B-1");
 _Static_assert(offsetof(struct vmcb_control, nested_cr3) == 0xb0, "APM2 table B-1");
 _Static_assert(offsetof(struct vmcb_control, clean) == 0xc0, "APM2 table B-1");
 _Static_assert(offsetof(struct vmcb_control, next_rip) == 0xc8, "APM2 table B-1");
+_Static_assert(offsetof(struct vmcb_control, avic_page) == 0xe0, "APM2 table B-1");
+_Static_assert(offsetof(struct vmcb_control, avic_physical_ids) == 0xf8, "APM2 table B-1");
 _Static_assert(sizeof(struct vmcb_control) == 0x400, "APM2 table B-1");
 _Static_assert(offsetof(struct vmcb_save, tr) == 0x90, "APM2 table B-2");
 _Static_assert(offsetof(struct vmcb_save, cpl) == 0xcb, "APM2 table B-2");
@@ -212,6 +226,8 @@ _Static_assert(offsetof(struct vmcb_save, pat) == 0x268, "APM2 table B-2");
 #define SVM_EXIT_XSETBV 0x8du
 #define SVM_EXIT_RDPRU 0x8eu
 #define SVM_EXIT_NESTED_FAULT 0x400u
+#define SVM_EXIT_AVIC_INCOMPLETE_IPI 0x401u
+#define SVM_EXIT_AVIC_NOACCEL 0x402u
 #define SVM_EXIT_INVALID 0xffffffffu /* the low half of -1 */
 
 /* EXITINFO1 of an exit for a port, APM2 section 15.10.2; EXITINFO2 is the next instruction's RIP */
@@ -227,6 +243,26 @@ _Static_assert(offsetof(struct vmcb_save, pat) == 0x268, "APM2 table B-2");
 /* EXITINFO1 of a nested page fault, APM2 section 15.25.6: a page fault's error code, and */
 #define SVM_NESTED_FAULT_FINAL (UINT64_C(1) << 32) /* at the final address */
 #define SVM_NESTED_FAULT_TABLE (UINT64_C(1) << 33) /* while the guest's tables were walked */
+
+/*
+ * The physical APIC ID table, APM2 section 15.29.5.2: a page of entries, by the guest's APIC ID,
+ * with the physical address of the backing page in bits 51 to 12.  In the VMCB the table's address
+ * has the last index in its lower bits.
+ */
+#define SVM_AVIC_VALID (UINT64_C(1) << 63)
+#define SVM_AVIC_RUNNING (UINT64_C(1) << 62)
+#define SVM_AVIC_HOST_ID UINT64_C(0xfff) /* the host's APIC ID of the CPU that it runs on */
+
+/* An IPI that AVIC has not delivered, APM2 section 15.29.9.1: EXITINFO1 is ICR as written, the
+ * reason stands in the upper half of EXITINFO2. */
+#define SVM_AVIC_REASON_SHIFT 32
+#define SVM_AVIC_NOT_RUNNING 1u /* IRR of all targets has it, but one or more don't run */
+
+/* An access that AVIC leaves to the hypervisor, APM2 section 15.29.9.2: EXITINFO1; of EOI,
+ * EXITINFO2 has the vector. */
+#define SVM_AVIC_WRITE (UINT64_C(1) << 32)
+#define SVM_AVIC_OFFSET UINT64_C(0xff0)
+#define SVM_AVIC_VECTOR UINT64_C(0xff)
 
 /* The maps, APM2 sections 15.10.1 and 15.11: a set bit is an intercept. */
 #define SVM_IO_MAP_ORDER 2u /* 12 KiB are used */

@@ -121,9 +121,12 @@
 #define PTE_P (UINT64_C(1) << 0)
 #define PTE_RW (UINT64_C(1) << 1)
 #define PTE_US (UINT64_C(1) << 2)
+#define PTE_PWT (UINT64_C(1) << 3)
+#define PTE_PCD (UINT64_C(1) << 4)
 #define PTE_A (UINT64_C(1) << 5)
 #define PTE_D (UINT64_C(1) << 6)
 #define PTE_PS (UINT64_C(1) << 7) /* a large page instead of a table */
+#define PTE_G (UINT64_C(1) << 8)  /* stays in the TLB when CR3 is loaded */
 #define PTE_NX (UINT64_C(1) << 63)
 
 #define X86_PAGE_SIZE UINT64_C(0x1000)

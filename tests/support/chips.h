@@ -32,6 +32,8 @@ struct chips {
 	uint8_t memory[CHIPS_MEMORY];
 };
 
+static const struct backend chips_no_backend;
+
 static inline struct chips *chips_of(struct vm *vm)
 {
 	return (struct chips *)vm;
@@ -64,6 +66,7 @@ static inline struct chips *chips_create(unsigned count, const uint32_t *ids)
 	const struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
 	struct chips *chips = calloc(1, sizeof(*chips));
 
+	chips->vm.backend = &chips_no_backend;
 	chips->count = count;
 	chips->cpu = aligned_alloc(64, sizeof(struct vcpu) * count);
 	memset(chips->cpu, 0, sizeof(struct vcpu) * count);

@@ -54,8 +54,9 @@ static void run(struct vcpu *vcpu, struct exit *exit)
 	fake_backend_run(vcpu, exit);
 }
 
-static int probe(void)
+static int probe(uint32_t wanted)
 {
+	(void)wanted;
 	return 0;
 }
 

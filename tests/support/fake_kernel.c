@@ -12,6 +12,7 @@ bool fake_kernel_writable = true;
 int fake_kernel_error;
 unsigned fake_kernel_dirtied;
 unsigned fake_kernel_kicks;
+void (*fake_kernel_kicked)(unsigned cpu);
 void (*fake_kernel_meanwhile)(struct host_memory *memory);
 
 void *host_pages_alloc(unsigned order, uint64_t *physical)
@@ -115,8 +116,9 @@ void host_irq_on(void)
 
 void host_kick_cpu(unsigned cpu)
 {
-	(void)cpu;
 	fake_kernel_kicks++;
+	if (fake_kernel_kicked)
+		fake_kernel_kicked(cpu);
 }
 
 int host_cpus_enable(int (*enable)(unsigned cpu), void (*disable)(unsigned cpu))
@@ -150,5 +152,6 @@ void fake_kernel_reset(void)
 	fake_kernel_error = 0;
 	fake_kernel_dirtied = 0;
 	fake_kernel_kicks = 0;
+	fake_kernel_kicked = NULL;
 	fake_kernel_meanwhile = NULL;
 }

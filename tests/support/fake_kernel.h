@@ -17,6 +17,7 @@ extern bool fake_kernel_writable;      /* whether reads find pages that may be w
 extern int fake_kernel_error;          /* of host_page_get(); 0: none */
 extern unsigned fake_kernel_dirtied;   /* pages that were put as such */
 extern unsigned fake_kernel_kicks;
+extern void (*fake_kernel_kicked)(unsigned cpu); /* what a kick does; NULL: nothing */
 /* Runs in host_page_get(), before it returns: to change something meanwhile. NULL: nothing */
 extern void (*fake_kernel_meanwhile)(struct host_memory *memory);
 

@@ -32,11 +32,18 @@ static int set_up(void **state)
 	return 0;
 }
 
+static int set_up_vnmi(void **state)
+{
+	svm_features.vnmi = true;
+	return set_up(state);
+}
+
 static int tear_down(void **state)
 {
 	(void)state;
 	host_pages_free(c->vmcb, 0);
 	free(c);
+	svm_features.vnmi = false;
 	return 0;
 }
 
@@ -192,6 +199,132 @@ static void masks_nmis_until_iret(void **state)
 	assert_false(vcpu->state.nmi_masked);
 }
 
+/* What a guest does on a CPU with virtual NMIs. */
+enum { GUEST_RUNS, GUEST_ENDS_NMI, GUEST_EXITS_IN_DELIVERY };
+
+/*
+ * An entry, the CPU as APM2 section 15.21.10 has it, and the exit: how many NMIs the guest has
+ * taken meanwhile.
+ */
+static unsigned run_with_vnmi(unsigned guest)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+	uint64_t kept = control->virtual_interrupt;
+	bool injected, waits, masked;
+	unsigned taken = 0;
+
+	svm_inject(c);
+	svm_vmcb_enter(c);
+	injected = control->event_injection ==
+		   (SVM_EVENT_VALID | SVM_EVENT_NMI << SVM_EVENT_TYPE_SHIFT | CPU_VECTOR_NMI);
+	waits = control->virtual_interrupt & SVM_V_NMI;
+	masked = control->virtual_interrupt & SVM_V_NMI_MASK;
+	if (c->clean & SVM_CLEAN_VIRTUAL_INTERRUPT)
+		assert_int_equal(control->virtual_interrupt, kept);
+	assert_true(control->virtual_interrupt & SVM_V_NMI_ENABLE);
+	assert_true(control->intercept_misc1 & SVM_INTERCEPT_NMI); /* or VMRUN fails */
+	assert_false(control->intercept_misc1 & SVM_INTERCEPT_IRET);
+	control->exit_interrupt = 0;
+	if (injected) {
+		masked = true;
+		taken++;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		if (waits && !masked) {
+			waits = false;
+			masked = true;
+			taken++;
+		}
+		if (i == 0 && guest == GUEST_ENDS_NMI)
+			masked = false;
+	}
+	if (guest == GUEST_EXITS_IN_DELIVERY) {
+		assert_int_equal(taken--, 1);
+		masked = false;
+		control->exit_interrupt =
+			SVM_EVENT_VALID | SVM_EVENT_NMI << SVM_EVENT_TYPE_SHIFT | CPU_VECTOR_NMI;
+	}
+	control->virtual_interrupt &= ~(SVM_V_NMI | SVM_V_NMI_MASK);
+	control->virtual_interrupt |= (waits ? SVM_V_NMI : 0) | (masked ? SVM_V_NMI_MASK : 0);
+	svm_vmcb_leave(c);
+	if (c->exit_work || (control->exit_interrupt & SVM_EVENT_VALID))
+		svm_take_back(c);
+	return taken;
+}
+
+static void cpu_keeps_an_nmi(void **state)
+{
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_NMI, .vector = CPU_VECTOR_NMI};
+	vcpu->nmi_pending = 1;
+	vcpu->want_nmi_window = true;
+	assert_int_equal(run_with_vnmi(GUEST_RUNS), 1);
+	assert_int_equal(fake_kernel_kicks, 0);
+	assert_true(vcpu->state.nmi_masked);
+	assert_int_equal(vcpu->nmi_pending, 1);
+	assert_true(vcpu->want_nmi_window);
+	/* It is taken with no exit in between, and counted off. */
+	assert_int_equal(run_with_vnmi(GUEST_ENDS_NMI), 1);
+	assert_false(c->nmi_stepping);
+	assert_true(vcpu->state.nmi_masked);
+	assert_int_equal(vcpu->nmi_pending, 0);
+	assert_false(vcpu->want_nmi_window);
+	assert_int_equal(run_with_vnmi(GUEST_ENDS_NMI), 0);
+	assert_false(vcpu->state.nmi_masked);
+}
+
+/* The mask is the caller's to set, too. */
+static void cpu_masks_as_the_state_says(void **state)
+{
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	vcpu->state.nmi_masked = true;
+	vcpu->nmi_pending = 2;
+	vcpu->want_nmi_window = true;
+	assert_int_equal(run_with_vnmi(GUEST_RUNS), 0);
+	assert_true(vcpu->state.nmi_masked);
+	assert_int_equal(vcpu->nmi_pending, 2);
+	assert_int_equal(run_with_vnmi(GUEST_ENDS_NMI), 1);
+	assert_int_equal(vcpu->nmi_pending, 1);
+	assert_true(vcpu->want_nmi_window);
+	vcpu->state.nmi_masked = false;
+	assert_int_equal(run_with_vnmi(GUEST_RUNS), 1);
+	assert_int_equal(vcpu->nmi_pending, 0);
+}
+
+static void nmi_comes_back_from_its_delivery(void **state)
+{
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	vcpu->nmi_pending = 1;
+	vcpu->want_nmi_window = true;
+	assert_int_equal(run_with_vnmi(GUEST_EXITS_IN_DELIVERY), 0);
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_NMI);
+	assert_int_equal(vcpu->nmi_pending, 0);
+	assert_false(vcpu->state.nmi_masked);
+	assert_int_equal(run_with_vnmi(GUEST_RUNS), 1);
+	assert_true(vcpu->state.nmi_masked);
+	assert_int_equal(run_with_vnmi(GUEST_RUNS), 0);
+}
+
+/* The CPU has room for one: the first of two goes by an exit, as without. */
+static void two_nmis_are_two(void **state)
+{
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	vcpu->nmi_pending = 2;
+	vcpu->want_nmi_window = true;
+	vcpu->state.sti_shadow = true;
+	assert_int_equal(run_with_vnmi(GUEST_RUNS), 0);
+	assert_true(c->nmi_stepping);
+	assert_int_equal(vcpu->nmi_pending, 2);
+}
+
 static void asks_for_windows(void **state)
 {
 	struct vmcb_control *control = &c->vmcb->control;
@@ -311,6 +444,11 @@ int main(void)
 		TEST(round_trip),
 		TEST(injects),
 		TEST(masks_nmis_until_iret),
+#define VNMI_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_vnmi, tear_down)
+		VNMI_TEST(cpu_keeps_an_nmi),
+		VNMI_TEST(cpu_masks_as_the_state_says),
+		VNMI_TEST(nmi_comes_back_from_its_delivery),
+		VNMI_TEST(two_nmis_are_two),
 		TEST(asks_for_windows),
 		TEST(tells_the_debugger),
 		TEST(chooses_mitigations),

@@ -21,6 +21,14 @@ static int group = -1;
 module_param(group, int, 0444);
 MODULE_PARM_DESC(group, "number of the group that /dev/dyad belongs to (root's); with mode=0660");
 
+static bool vnmi;
+module_param(vnmi, bool, 0444);
+MODULE_PARM_DESC(vnmi, "virtual NMIs, where the CPU has them (0)");
+
+static bool avic;
+module_param(avic, bool, 0444);
+MODULE_PARM_DESC(avic, "AMD's virtual interrupt controller, where the CPU has it for x2APIC (0)");
+
 const struct backend *const host_backends[] = {&svm_backend, NULL};
 
 static void __init look_for_owner(void *owned)
@@ -57,7 +65,8 @@ static int __init dyad_begin(void)
 	}
 	preempt_notifier_inc();
 	host_cpus_begin();
-	backend = hypervisor_probe();
+	backend = hypervisor_probe((vnmi ? BACKEND_VIRTUAL_NMI : 0) |
+				   (avic ? BACKEND_VIRTUAL_APIC : 0));
 	if (!backend) {
 		pr_err("no backend for this CPU: it needs AMD SVM with nested paging, not switched "
 		       "off by the firmware\n");

@@ -114,13 +114,27 @@ static long finished(long result)
 
 /* --- vCPUs ------------------------------------------------------------------------------------ */
 
+/*
+ * KVM_RUN ends for the kernel's own work, too (driver_thread_has_work()), but only signals are what
+ * its caller may see it end for: else it is begun anew behind the work, as if it had gone on.  A
+ * signal that comes meanwhile and has a handler ends it; the flag is what makes the kernel look at
+ * the result.
+ */
+static long begun_anew(long result)
+{
+	if (result != -EINTR || signal_pending(current) || !task_work_pending(current))
+		return result;
+	set_tsk_thread_flag(current, TIF_SIGPENDING);
+	return -ERESTARTNOHAND;
+}
+
 static long vcpu_ioctl(struct file *file, unsigned int command, unsigned long arg)
 {
 	const struct handle *handle = file->private_data;
 
 	if (!handle_is_callers(handle))
 		return -EIO;
-	return finished(hypervisor_vcpu_command(handle->vcpu, command, arg));
+	return begun_anew(finished(hypervisor_vcpu_command(handle->vcpu, command, arg)));
 }
 
 static vm_fault_t vcpu_fault(struct vm_fault *fault)

@@ -190,7 +190,7 @@ int process_soft_open(struct os_kvm **kvm, struct error *why)
 	struct soft_object *soft;
 	int error;
 
-	if (!hypervisor_probe())
+	if (!hypervisor_probe(0))
 		return error_set(why, -ENODEV, "this machine can't run guests in software");
 	error = soft_new(&soft_ops, &soft, why);
 	if (!error)

@@ -14,8 +14,9 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-static int probe(void)
+static int probe(uint32_t wanted)
 {
+	(void)wanted;
 	return 0;
 }
 

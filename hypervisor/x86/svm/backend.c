@@ -6,9 +6,9 @@
 #include "hypervisor/x86/svm/svm.h"
 #include "hypervisor/x86/walk.h"
 
-static int probe(void)
+static int probe(uint32_t wanted)
 {
-	int err = svm_features_probe();
+	int err = svm_features_probe(wanted);
 
 	if (!err)
 		svm_cpus_init();
@@ -26,9 +26,13 @@ static int vm_create(struct vm *vm)
 	if (err < 0)
 		return err;
 	svm->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
-	err = stage2_create(&svm->stage2, &stage2_nested_paging, levels, vm, svm_flush);
-	if (err < 0)
+	err = svm_avic_create_vm(svm);
+	if (!err)
+		err = stage2_create(&svm->stage2, &stage2_nested_paging, levels, vm, svm_flush);
+	if (err < 0) {
+		svm_avic_destroy_vm(svm);
 		svm_cpus_put();
+	}
 	return err;
 }
 
@@ -40,6 +44,7 @@ static void vm_stop(struct vm *vm)
 static void vm_destroy(struct vm *vm)
 {
 	stage2_destroy(&svm_vm_of(vm)->stage2);
+	svm_avic_destroy_vm(svm_vm_of(vm));
 	svm_cpus_put();
 }
 
@@ -51,6 +56,10 @@ static int vcpu_create(struct vcpu *vcpu)
 	if (!c->vmcb)
 		return -ENOMEM;
 	svm_vmcb_init(c);
+	if (svm_avic_create(c) < 0) {
+		host_pages_free(c->vmcb, 0);
+		return -ENOMEM;
+	}
 	if (svm_features.ibpb)
 		vcpu->run_state.scheduled_out = svm_mitigations_scheduled_out;
 	return 0;
@@ -61,6 +70,7 @@ static void vcpu_destroy(struct vcpu *vcpu)
 	struct svm_vcpu *c = svm_of(vcpu);
 
 	stage2_spare_free(&c->spare);
+	svm_avic_destroy(c);
 	if (c->vmcb)
 		host_pages_free(c->vmcb, 0);
 	c->vmcb = NULL;
@@ -70,9 +80,9 @@ static void state_changed(struct vcpu *vcpu)
 {
 	struct svm_vcpu *c = svm_of(vcpu);
 
-	c->load = true;
+	c->entry_work |= SVM_WORK_LOAD;
 	c->asid_generation = 0; /* what the TLB has may be of another mode, or other tables */
-	c->nmi_leaving = false;
+	c->exit_work &= (uint8_t)~SVM_WORK_IRET;
 	c->step_done = false;
 	/* A caller may read and set all of the state while it works on an access. */
 	if (vcpu->state.rip != c->access_rip)
@@ -123,6 +133,7 @@ const struct backend svm_backend = {
 	.sync_state = svm_sync_state,
 	.state_changed = state_changed,
 	.memory_changed = memory_changed,
+	.apic_moved = svm_avic_apic_moved,
 	.memory_written = memory_written,
 	.translate = translate,
 	.mask_cpuid = svm_mask_cpuid,

@@ -2,6 +2,7 @@
 /*
  * cpus.c - SVM on each physical CPU: turned on while there is a VM.
  */
+#include "hw/cpuid.h"
 #include "hw/msr.h"
 #include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
@@ -23,6 +24,15 @@ void svm_cpu_set_tsc_ratio(struct svm_cpu *cpu, uint64_t ratio)
 	cpu->tsc_ratio = ratio;
 }
 
+/* On the CPU itself: leaf 0xb has it in EDX (APM3 appendix E.3.7). */
+static uint32_t find_apic_id(void)
+{
+	uint32_t r[4];
+
+	host_cpuid(CPUID_LEAF_TOPOLOGY, 0, r);
+	return r[3];
+}
+
 /* On the CPU itself. */
 static int enable(unsigned number)
 {
@@ -41,6 +51,8 @@ static int enable(unsigned number)
 	cpu->host_xss = svm_features.supervisor_state ? read_msr(MSR_XSS) : 0;
 	if (svm_features.tsc_ratio)
 		svm_cpu_set_tsc_ratio(cpu, 0);
+	if (svm_features.avic)
+		cpu->apic_id = find_apic_id();
 	/*
 	 * The TLB may hold entries of guests from before: the first one here flushes all.  No vCPU
 	 * has an ASID of this generation, nor may the CPU have kept anything of a VMCB.

@@ -250,6 +250,8 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 		svm_debug_take(c);
 		return SVM_AGAIN;
 	}
+	if (code == SVM_EXIT_AVIC_INCOMPLETE_IPI || code == SVM_EXIT_AVIC_NOACCEL)
+		return svm_avic_exit(c);
 	return SVM_OUTSIDE;
 }
 

@@ -28,7 +28,27 @@ static bool has_leaf(uint32_t leaf)
 	return r[EAX] >= leaf;
 }
 
-int svm_features_probe(void)
+/* What the host wants beside what is used where it is there; false, and a line in the log: not. */
+static bool choose(bool wanted, bool present, const char *used, const char *absent)
+{
+	if (wanted)
+		host_log(HOST_LOG_INFO, present ? used : absent);
+	return wanted && present;
+}
+
+void svm_features_choose(uint32_t wanted, uint32_t features)
+{
+	const uint32_t x2avic = SVM_FEATURE_AVIC | SVM_FEATURE_X2AVIC;
+
+	svm_features.vnmi = choose(wanted & BACKEND_VIRTUAL_NMI, features & SVM_FEATURE_VNMI,
+				   "svm: virtual NMIs are used",
+				   "svm: this CPU has no virtual NMIs, which were asked for");
+	svm_features.avic = choose(wanted & BACKEND_VIRTUAL_APIC, (features & x2avic) == x2avic,
+				   "svm: AVIC is used for guests in x2APIC mode",
+				   "svm: this CPU has no x2AVIC, which was asked for");
+}
+
+int svm_features_probe(uint32_t wanted)
 {
 	uint32_t r[4];
 
@@ -50,6 +70,7 @@ int svm_features_probe(void)
 	svm_features.decode_assists = r[EDX] & SVM_FEATURE_DECODE_ASSISTS;
 	svm_features.pause_filter = r[EDX] & SVM_FEATURE_PAUSE_FILTER;
 	svm_features.tsc_ratio = r[EDX] & SVM_FEATURE_TSC_RATIO;
+	svm_features_choose(wanted, r[EDX]);
 	if (!(read_cr4() & CR4_OSXSAVE))
 		return refuse("svm: the host does not use XSAVE, which is needed");
 	svm_features.vector_components = read_xcr0() & (XCR0_X87 | XCR0_SSE | XCR0_AVX);

@@ -5,6 +5,8 @@
  *
  * While an NMI is masked IRET exits: the mask ends with that instruction, so what comes after it is
  * where the next NMI can be taken.  If one waits TF makes the CPU exit there.
+ *
+ * A CPU with virtual NMIs knows the mask, and keeps one that waits, by itself (15.21.10).
  */
 #include "hypervisor/x86/svm/svm.h"
 
@@ -82,6 +84,47 @@ static void set_iret_intercept(struct svm_vcpu *c, bool want)
 	c->clean &= ~SVM_CLEAN_INTERCEPTS;
 }
 
+/* --- NMIs by the CPU -------------------------------------------------------------------------- */
+
+/* Whether one that waits is the CPU's to keep.  It has room for one: of two that wait for no other
+ * NMI's end the second would not be there when the first is taken. */
+static bool is_kept(const struct svm_vcpu *c)
+{
+	const struct vcpu *vcpu = &c->vcpu;
+
+	return (c->exit_work & SVM_WORK_VNMI) && vcpu->want_nmi_window &&
+	       (vcpu->nmi_pending == 1 || vcpu->state.nmi_masked);
+}
+
+void svm_vnmi_enter(struct svm_vcpu *c)
+{
+	uint64_t *control = &c->vmcb->control.virtual_interrupt;
+	uint64_t value = *control & ~(SVM_V_NMI | SVM_V_NMI_MASK);
+
+	if (c->vcpu.state.nmi_masked)
+		value |= SVM_V_NMI_MASK;
+	c->nmi_kept = is_kept(c);
+	if (c->nmi_kept)
+		value |= SVM_V_NMI;
+	if (value == *control)
+		return;
+	*control = value;
+	c->clean &= ~SVM_CLEAN_VIRTUAL_INTERRUPT;
+}
+
+static void vnmi_leave(struct svm_vcpu *c)
+{
+	uint64_t control = c->vmcb->control.virtual_interrupt;
+	struct vcpu *vcpu = &c->vcpu;
+
+	/* One whose delivery has exited masks none. */
+	vcpu->state.nmi_masked = (control & SVM_V_NMI_MASK) && vcpu->inject.kind != CPU_EVENT_NMI;
+	if (c->nmi_kept && !(control & SVM_V_NMI))
+		vcpu->want_nmi_window = --vcpu->nmi_pending;
+}
+
+/* --- Entry and exit --------------------------------------------------------------------------- */
+
 void svm_inject(struct svm_vcpu *c)
 {
 	struct vcpu *vcpu = &c->vcpu;
@@ -91,40 +134,47 @@ void svm_inject(struct svm_vcpu *c)
 	if (event)
 		deliver(c);
 	set_window(c, vcpu->want_window);
-	set_iret_intercept(c, vcpu->state.nmi_masked && !c->nmi_leaving);
+	set_iret_intercept(c, vcpu->state.nmi_masked &&
+				      !(c->exit_work & (SVM_WORK_IRET | SVM_WORK_VNMI)));
 	c->nmi_stepping = false;
-	if (!vcpu->want_nmi_window)
+	if (!vcpu->want_nmi_window || is_kept(c))
 		return;
 	if (event)
 		host_kick_cpu(c->cpu); /* exits when the event is delivered, before its handler */
-	else if (!vcpu->state.nmi_masked || c->nmi_leaving)
+	else if (!vcpu->state.nmi_masked || (c->exit_work & SVM_WORK_IRET))
 		c->nmi_stepping = true;
 }
 
 void svm_iret(struct svm_vcpu *c)
 {
-	c->nmi_leaving = true;
+	c->exit_work |= SVM_WORK_IRET;
 	c->nmi_iret_rip = c->vcpu.state.rip;
 }
 
 static void end_nmi(struct svm_vcpu *c)
 {
-	if (!c->nmi_leaving || c->vcpu.state.rip == c->nmi_iret_rip)
+	if (c->vcpu.state.rip == c->nmi_iret_rip)
 		return;
-	c->nmi_leaving = false;
+	c->exit_work &= (uint8_t)~SVM_WORK_IRET;
 	c->vcpu.state.nmi_masked = false;
 }
 
-void svm_take_back(struct svm_vcpu *c)
+/* Kept out of the way of the commonest. */
+__attribute__((noinline)) static void work(struct svm_vcpu *c)
+{
+	if (c->exit_work & SVM_WORK_IRET)
+		end_nmi(c);
+	if (c->exit_work & SVM_WORK_VNMI)
+		vnmi_leave(c);
+	if (c->exit_work & SVM_WORK_AVIC)
+		svm_avic_leave(c);
+}
+
+static void take_event(struct svm_vcpu *c, uint64_t info)
 {
 	struct vcpu *vcpu = &c->vcpu;
-	uint64_t info = c->vmcb->control.exit_interrupt;
 	struct cpu_event event = {.vector = info & SVM_EVENT_VECTOR};
 
-	if (c->nmi_leaving)
-		end_nmi(c);
-	if (!(info & SVM_EVENT_VALID))
-		return;
 	switch (info >> SVM_EVENT_TYPE_SHIFT & SVM_EVENT_TYPE_MASK) {
 	case SVM_EVENT_INTR:
 		event.kind = CPU_EVENT_INTERRUPT;
@@ -147,4 +197,14 @@ void svm_take_back(struct svm_vcpu *c)
 		return; /* INT n: as above */
 	}
 	vcpu->inject = event;
+}
+
+void svm_take_back(struct svm_vcpu *c)
+{
+	uint64_t info = c->vmcb->control.exit_interrupt;
+
+	if (info & SVM_EVENT_VALID)
+		take_event(c, info);
+	if (c->exit_work)
+		work(c);
 }

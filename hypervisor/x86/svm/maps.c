@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * maps.c - which MSRs and ports exit: all ports, and all MSRs but those that the VMCB switches with
- * the guest.  APM2 sections 15.10 and 15.11.
+ * the guest.  APM2 sections 15.10 and 15.11.  With AVIC on, those registers of the APIC that it
+ * works on don't, either (15.29.10).
  */
+#include "hw/apic.h"
 #include "hw/msr.h"
 #include "hypervisor/x86/svm/svm.h"
 
 #define IO_MAP_USED 0x3000u /* bytes; the last three bits beyond 64 Ki ports count, too */
-#define MSR_BITS 2u         /* read, write */
+#define MSR_BITS 2u         /* an MSR: */
+#define MSR_READ 1u
+#define MSR_WRITE 2u
 
 struct svm_maps svm_maps;
 
@@ -24,23 +28,50 @@ static unsigned bit_of(uint32_t msr)
 	return range * SVM_MSR_MAP_RANGE * 8 + (msr & 0x1fff) * MSR_BITS;
 }
 
+static const uint32_t x2avic_writes[] = {
+	MSR_X2APIC_FIRST + APIC_TPR / 16,
+	MSR_X2APIC_FIRST + APIC_EOI / 16,
+	MSR_X2APIC_FIRST + APIC_ICR / 16,
+	MSR_X2APIC_FIRST + APIC_SELF_IPI / 16,
+};
+
+static void open(uint8_t *map, unsigned bit, unsigned bits)
+{
+	map[bit / 8] &= (uint8_t) ~(bits << bit % 8);
+}
+
+static void *make_msr_map(uint64_t *physical)
+{
+	uint8_t *map = host_pages_alloc(SVM_MSR_MAP_ORDER, physical);
+
+	if (!map)
+		return NULL;
+	memset(map, 0xff, (size_t)PAGE_SIZE << SVM_MSR_MAP_ORDER);
+	for (unsigned i = 0; i < ARRAY_COUNT(own); i++)
+		open(map, bit_of(own[i]), MSR_READ | MSR_WRITE);
+	return map;
+}
+
+static void *make_x2avic_msr_map(uint64_t *physical)
+{
+	void *map = make_msr_map(physical);
+
+	for (unsigned i = 0; map && i < ARRAY_COUNT(x2avic_writes); i++)
+		open(map, bit_of(x2avic_writes[i]), MSR_WRITE);
+	return map;
+}
+
 int svm_maps_create(void)
 {
-	uint8_t *msr;
-
 	svm_maps.io = host_pages_alloc(SVM_IO_MAP_ORDER, &svm_maps.io_physical);
-	svm_maps.msr = host_pages_alloc(SVM_MSR_MAP_ORDER, &svm_maps.msr_physical);
+	svm_maps.msr = make_msr_map(&svm_maps.msr_physical);
 	if (!svm_maps.io || !svm_maps.msr)
 		return -ENOMEM;
 	memset(svm_maps.io, 0xff, IO_MAP_USED);
-	memset(svm_maps.msr, 0xff, (size_t)PAGE_SIZE << SVM_MSR_MAP_ORDER);
-	msr = svm_maps.msr;
-	for (unsigned i = 0; i < ARRAY_COUNT(own); i++) {
-		unsigned bit = bit_of(own[i]);
-
-		msr[bit / 8] &= (uint8_t) ~(3u << bit % 8);
-	}
-	return 0;
+	if (!svm_features.avic)
+		return 0;
+	svm_maps.x2avic_msr = make_x2avic_msr_map(&svm_maps.x2avic_msr_physical);
+	return svm_maps.x2avic_msr ? 0 : -ENOMEM;
 }
 
 void svm_maps_destroy(void)
@@ -49,5 +80,7 @@ void svm_maps_destroy(void)
 		host_pages_free(svm_maps.io, SVM_IO_MAP_ORDER);
 	if (svm_maps.msr)
 		host_pages_free(svm_maps.msr, SVM_MSR_MAP_ORDER);
+	if (svm_maps.x2avic_msr)
+		host_pages_free(svm_maps.x2avic_msr, SVM_MSR_MAP_ORDER);
 	svm_maps = (struct svm_maps){0};
 }

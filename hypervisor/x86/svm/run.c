@@ -136,7 +136,7 @@ static enum entry enter(struct svm_vcpu *c, struct svm_cpu *cpu)
 	set_gif();
 	svm_vmcb_leave(c);
 	svm_debug_leave(c);
-	if (c->nmi_leaving || (control->exit_interrupt & SVM_EVENT_VALID))
+	if (c->exit_work || (control->exit_interrupt & SVM_EVENT_VALID))
 		svm_take_back(c);
 	return ENTRY_DONE;
 }

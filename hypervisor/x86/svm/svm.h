@@ -3,11 +3,12 @@
  * svm.h - the backend for AMD's SVM with nested paging: what its files share.
  *
  *     features.c   whether the CPU can; what it has
- *     mitigations.c what is owed because CPUs remember what ran before
+ *     mitigations.c  what is owed because CPUs remember what ran before
  *     cpus.c       each CPU: SVM turned on, its ASIDs
  *     maps.c       which MSRs and ports exit
  *     vmcb.c       the state of a vCPU from and to its VMCB
  *     inject.c     events into the guest, and windows for them
+ *     avic.c       the local APIC by hardware, where it may
  *     run.c        the loops, the entry; switch.S
  *     exits.c      what an exit is
  *     vector.c     FPU and vector state, PKRU
@@ -40,6 +41,7 @@ struct svm_features {
 	uint32_t asids; /* how many there are; 0 is the host's */
 	bool next_rip, clean_bits, flush_by_asid, decode_assists, pause_filter;
 	bool rdtscp, pkru, ibpb, tsc_ratio;
+	bool vnmi, avic;       /* the host wants them, too */
 	bool supervisor_state; /* XSAVES, and MSR_XSS with what it works on */
 	bool fp_pointers_stay; /* XRSTOR leaves the x87's of before, if no exception is pending */
 	uint32_t switch_flags; /* SVM_SWITCH_*: the mitigations at each entry and exit */
@@ -47,7 +49,10 @@ struct svm_features {
 };
 extern struct svm_features svm_features; /* written by probe() alone */
 
-int svm_features_probe(void); /* 0, or -errno and a line in the log */
+/* 0, or -errno and a line in the log.  wanted: BACKEND_*. */
+int svm_features_probe(uint32_t wanted);
+/* What is used only where it is wanted, of EDX of leaf 0x8000000a. */
+void svm_features_choose(uint32_t wanted, uint32_t features);
 void svm_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 
 /* A physical CPU.  Used by its own CPU, with preemption off. */
@@ -63,6 +68,7 @@ struct svm_cpu {
 	bool trained;             /* a guest has run, and its branch predictions are still there */
 	uint64_t host_tsc_aux, host_xss;
 	uint64_t tsc_ratio; /* what MSR_TSC_RATIO has, as in struct cpu_state */
+	uint32_t apic_id;   /* [const] if svm_features.avic */
 };
 
 /* --- cpus.c: the rate of guests' TSCs here, if svm_features.tsc_ratio; with preemption off */
@@ -88,6 +94,8 @@ extern struct svm_cpu *svm_cpus; /* by number; while SVM is on */
 struct svm_maps {
 	void *io, *msr;
 	uint64_t io_physical, msr_physical;
+	void *x2avic_msr; /* of vCPUs with AVIC on; NULL: there is none */
+	uint64_t x2avic_msr_physical;
 };
 extern struct svm_maps svm_maps;
 int svm_maps_create(void);
@@ -99,6 +107,11 @@ struct svm_vm {
 	struct vm vm; /* first */
 	struct stage2 stage2;
 	uint64_t id; /* [const] no two VMs have the same */
+
+	/* [const] AVIC's physical APIC ID table; NULL: AVIC isn't used.  The entries are
+	 * svm_avic.lock's to write. */
+	uint64_t *avic_ids;
+	uint64_t avic_ids_physical;
 };
 
 static inline struct svm_vm *svm_vm_of(struct vm *vm)
@@ -114,6 +127,18 @@ struct svm_length {
 	uint8_t length;
 };
 
+struct svm_avic {
+	uint32_t *page;        /* [const] the backing page; NULL: AVIC isn't used */
+	struct host_spin lock; /* guards whether the VM's table says that the vCPU runs */
+};
+
+/* What some entries and exits have to do besides the hot part: one look tells whether there is any.
+ */
+#define SVM_WORK_LOAD 1u /* at an entry: the VMCB is made anew of the state */
+#define SVM_WORK_IRET 2u /* at an exit: whether the guest's IRET of an NMI is done */
+#define SVM_WORK_VNMI 4u /* at all of both */
+#define SVM_WORK_AVIC 8u
+
 struct svm_vcpu {
 	struct vcpu vcpu; /* first */
 	struct vmcb *vmcb;
@@ -122,14 +147,13 @@ struct svm_vcpu {
 	/*
 	 * [own] Which of vmcb and vcpu.state is right: the general registers, RIP, RFLAGS, the
 	 * shadow, control registers, EFER, CR2, DR6, DR7, the CPL and what CS says of the mode are
-	 * taken over at each exit; the rest by sync_state().  After load the VMCB is made anew of
-	 * the state before the next entry.
+	 * taken over at each exit; the rest by sync_state().
 	 */
-	bool stale; /* the rest of the state is only in the VMCB */
-	bool load;
-	uint64_t loaded_cr0;   /* what of the VMCB's CR0 the state has */
-	bool shadowed;         /* it was entered in an interrupt shadow ... */
-	uint64_t shadowed_rip; /* ... of the instruction there */
+	bool stale;                    /* the rest of the state is only in the VMCB */
+	uint8_t entry_work, exit_work; /* SVM_WORK_* */
+	bool shadowed;                 /* it was entered in an interrupt shadow ... */
+	uint64_t shadowed_rip;         /* ... of the instruction there */
+	uint64_t loaded_cr0;           /* what of the VMCB's CR0 the state has */
 
 	/* [own] Where it ran last, and under what. */
 	unsigned cpu;
@@ -143,9 +167,9 @@ struct svm_vcpu {
 	uint32_t entries; /* [any] counts up at each exit of the guest */
 
 	/* [own] Events. */
+	uint64_t nmi_iret_rip; /* with SVM_WORK_IRET: where the IRET stands */
 	bool window;           /* V_IRQ is set, to exit when interrupts are possible */
-	bool nmi_leaving;      /* the guest's IRET of an NMI is under way ... */
-	uint64_t nmi_iret_rip; /* ... where it stands */
+	bool nmi_kept;         /* with SVM_WORK_VNMI: one waits in the VMCB */
 	bool nmi_stepping;     /* TF is to be set, to exit where an NMI can be taken */
 	bool stepping;         /* TF is ours, or the debugger's ... */
 	bool stepping_tf;      /* ... but the guest has it set, too */
@@ -164,14 +188,15 @@ struct svm_vcpu {
 	uint16_t port;
 	uint8_t port_size;
 	bool port_write;
-	uint64_t next_rip;
 	bool step_done; /* the debugger waits for an instruction that has ended */
+	uint64_t next_rip;
 	struct emulate emulate;
 
 	struct svm_length lengths[SVM_LENGTHS]; /* [own] */
 	uint32_t length_epoch;                  /* counts run() */
 
 	struct stage2_spare spare; /* [own] */
+	struct svm_avic avic;
 };
 
 static inline struct svm_vcpu *svm_of(struct vcpu *vcpu)
@@ -201,6 +226,20 @@ void svm_state_changes(struct svm_vcpu *c);
 void svm_inject(struct svm_vcpu *c);    /* before each entry: vcpu.inject and the windows */
 void svm_take_back(struct svm_vcpu *c); /* after each exit: what was not delivered */
 void svm_iret(struct svm_vcpu *c);      /* the exit of the IRET of an NMI */
+
+/* svm_features.vnmi: NMIs' mask, and one that waits, from and to the VMCB. */
+void svm_vnmi_enter(struct svm_vcpu *c);
+
+/* --- avic.c */
+
+int svm_avic_create_vm(struct svm_vm *vm);
+void svm_avic_destroy_vm(struct svm_vm *vm);
+int svm_avic_create(struct svm_vcpu *c); /* its VMCB is there */
+void svm_avic_destroy(struct svm_vcpu *c);
+void svm_avic_enter(struct svm_vcpu *c); /* before each entry, inside, with GIF clear */
+void svm_avic_leave(struct svm_vcpu *c); /* after each exit */
+enum svm_next svm_avic_exit(struct svm_vcpu *c);
+void svm_avic_apic_moved(struct vcpu *vcpu);
 
 /* --- debug.c */
 

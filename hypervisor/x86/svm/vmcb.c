@@ -97,7 +97,7 @@ void svm_sync_state(struct vcpu *vcpu)
 void svm_state_changes(struct svm_vcpu *c)
 {
 	svm_sync_state(&c->vcpu);
-	c->load = true;
+	c->entry_work |= SVM_WORK_LOAD;
 }
 
 /* Whether a TSS that is in use says that it is busy depends on the CPU: it stays as the CPU has it.
@@ -116,7 +116,7 @@ static void load(struct svm_vcpu *c)
 	struct vmcb_save *v = &c->vmcb->save;
 	const struct cpu_state *s = &c->vcpu.state;
 
-	c->load = false;
+	c->entry_work &= (uint8_t)~SVM_WORK_LOAD;
 	/* What the TLB has is of other rules. */
 	if (v->efer != (s->efer | EFER_SVME) || v->pat != s->pat)
 		c->asid_generation = 0;
@@ -157,13 +157,22 @@ static void load(struct svm_vcpu *c)
 
 /* --- The hot part ----------------------------------------------------------------------------- */
 
+/* Kept out of the way of the commonest. */
+__attribute__((noinline)) static void work(struct svm_vcpu *c)
+{
+	if (c->entry_work & SVM_WORK_LOAD)
+		load(c);
+	if (c->entry_work & SVM_WORK_VNMI)
+		svm_vnmi_enter(c);
+	if (c->entry_work & SVM_WORK_AVIC)
+		svm_avic_enter(c);
+}
+
 void svm_vmcb_enter(struct svm_vcpu *c)
 {
 	struct vmcb_save *v = &c->vmcb->save;
 	const struct cpu_state *s = &c->vcpu.state;
 
-	if (c->load)
-		load(c);
 	v->rax = s->gpr[CPU_RAX];
 	v->rsp = s->gpr[CPU_RSP];
 	v->rip = s->rip;
@@ -176,6 +185,8 @@ void svm_vmcb_enter(struct svm_vcpu *c)
 	c->shadowed = s->sti_shadow | s->mov_ss_shadow;
 	if (c->shadowed)
 		c->shadowed_rip = s->rip;
+	if (c->entry_work)
+		work(c);
 }
 
 /* QEMU's emulated SVM forgets the shadow at VMRUN: an interrupt of the host's that comes before the
@@ -240,5 +251,10 @@ void svm_vmcb_init(struct svm_vcpu *c)
 		control->intercept_misc1 |= SVM_INTERCEPT_PAUSE;
 		control->pause_count = 3000; /* PAUSEs, about as many as a short lock is held */
 	}
-	c->load = true;
+	if (svm_features.vnmi) {
+		control->virtual_interrupt |= SVM_V_NMI_ENABLE;
+		c->entry_work |= SVM_WORK_VNMI;
+		c->exit_work |= SVM_WORK_VNMI;
+	}
+	c->entry_work |= SVM_WORK_LOAD;
 }
