@@ -77,6 +77,7 @@ help:
 	@echo "make bench       the benchmarks beside QEMU"
 	@echo "make driver      the Linux module: $(O)/dyad.ko"
 	@echo "make driver-tests  it, and what tests/driver/run takes into the lab"
+	@echo "make type1       the bare-metal runtime and its monitor, in $(O)/type1/"
 	@echo "make install     into \$$(DESTDIR)\$$(PREFIX), PREFIX=/usr/local"
 	@echo "make clean       removes what was built (not build/lab, which is slow to make)"
 	@echo "./check          all tests;  ./check --long  the long ones too"
@@ -183,16 +184,17 @@ $(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests
 		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c $(GUEST_SUPPORT)
 
 # Static analysis; a stamp for each file, so that only what changed is looked at again.
-TIDY_SRC := $(LIB_SRC) $(HYPERVISOR_SRC) $(SVM_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC)
+TIDY_SRC := $(LIB_SRC) $(HYPERVISOR_SRC) $(SVM_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC) \
+	$(wildcard type1/*/*.c type1/services/*/*.c)
 HEADERS := $(shell git ls-files '*.h' 2>/dev/null)
 tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))
 $(O)/tidy/%.stamp: %.c .clang-tidy $(HEADERS) | $(DECODE_OP)
 	@mkdir -p $(@D)
 	@echo "  tidy  $<"
-	@clang-tidy --quiet $< -- $(HOSTED) $(GLIB_FLAGS) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
+	@clang-tidy --quiet $< -- $(HOSTED) $(GLIB_FLAGS) $(if $(filter type1/%,$<),-ffreestanding) 2>$(@:.stamp=.log) || { cat $(@:.stamp=.log); false; }
 	@touch $@
 
-include cli/install.mk bench/bench.mk type2/driver/driver.mk
+include cli/install.mk bench/bench.mk type2/driver/driver.mk type1/type1.mk
 
 clean:
 	rm -rf $(O)/obj $(O)/fuzzobj $(O)/tests $(O)/fuzz $(O)/differential $(O)/driver $(O)/driver-tests $(O)/*.a $(O)/dyad $(O)/dyad.ko

@@ -12,7 +12,7 @@
 #include "cli/message.h"
 #include "cli/suggest.h"
 
-static const struct command *const commands[] = {&run_command, &doctor_command};
+static const struct command *const commands[] = {&run_command, &image_command, &doctor_command};
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

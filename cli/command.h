@@ -18,6 +18,7 @@ struct command {
 };
 
 extern const struct command run_command;
+extern const struct command image_command;
 extern const struct command doctor_command;
 
 /* What main() does. */

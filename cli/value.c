@@ -62,7 +62,7 @@ int value_check_memory(uint64_t bytes, struct error *why)
 	return 0;
 }
 
-int value_memory(const char *text, uint64_t *bytes, struct error *why)
+int value_size(const char *text, uint64_t *bytes, struct error *why)
 {
 	static const struct {
 		const char *name;
@@ -75,23 +75,27 @@ int value_memory(const char *text, uint64_t *bytes, struct error *why)
 	if (!read_digits(&at, &number))
 		goto bad;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcasecmp(at, units[i].name) != 0)
-			continue;
-		if (__builtin_mul_overflow(number, UINT64_C(1) << units[i].shift, bytes))
-			goto bad;
-		if (value_check_memory(*bytes, why) < 0) {
-			char where[48];
-
-			snprintf(where, sizeof(where), "\"%.40s\"", text);
-			return value_error_at(why, -EINVAL, where);
-		}
-		return 0;
+		if (strcasecmp(at, units[i].name) == 0 &&
+		    !__builtin_mul_overflow(number, UINT64_C(1) << units[i].shift, bytes))
+			return 0;
 	}
 bad:
 	return error_set(why, -EINVAL,
 			 "\"%.40s\" is no size; give a whole number with K, M, G or T behind it, "
 			 "or of MiB, such as 512M or 2G",
 			 text);
+}
+
+int value_memory(const char *text, uint64_t *bytes, struct error *why)
+{
+	char where[48];
+
+	if (value_size(text, bytes, why) < 0)
+		return -EINVAL;
+	if (value_check_memory(*bytes, why) == 0)
+		return 0;
+	snprintf(where, sizeof(where), "\"%.40s\"", text);
+	return value_error_at(why, -EINVAL, where);
 }
 
 void value_format_memory(uint64_t bytes, char text[VALUE_TEXT_MAX])

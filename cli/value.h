@@ -28,7 +28,9 @@ int value_error_at(struct error *why, int code, const char *where);
 /* Digits only, min to max. what names it: "a number of CPUs". */
 int value_number(const char *text, uint64_t min, uint64_t max, const char *what, uint64_t *number,
 		 struct error *why);
-/* Memory: a number with K, M, G or T (or KiB...) behind it, powers of 1024; by itself, of MiB. */
+/* A number with K, M, G or T (or KiB...) behind it, powers of 1024; by itself, of MiB. */
+int value_size(const char *text, uint64_t *bytes, struct error *why);
+/* The same, that can be a guest's memory. */
 int value_memory(const char *text, uint64_t *bytes, struct error *why);
 int value_check_memory(uint64_t bytes, struct error *why);
 int value_switch(const char *text, bool *on, struct error *why);

@@ -109,6 +109,7 @@ static int open_nets(struct vm *vm, struct error *why)
 		const struct vm_net_config *net = &vm->config->nets[i];
 		struct os_net_options options = {.kind = net->kind,
 						 .name = net->tap,
+						 .mac = net->mac,
 						 .forwards = net->forwards,
 						 .forward_count = net->forward_count};
 

@@ -64,7 +64,9 @@ _dyad_value()
 	--engine) _dyad_words 'auto dyad kvm soft' ;;
 	--log-level) _dyad_words 'error warning info debug' ;;
 	--rng | --balloon) _dyad_words 'on off' ;;
-	--append | --name | --cpus | --memory) ;;
+	--runtime) _dyad_files ;;
+	-o | --output) _dyad_files .iso ;;
+	--append | --name | --cpus | --memory | --import | --volume) ;;
 	*) return 1 ;;
 	esac
 }
@@ -80,6 +82,18 @@ _dyad_run()
 	fi
 	case $cur in
 	-*) _dyad_words "$options" ;;
+	*) _dyad_files .json ;;
+	esac
+}
+
+_dyad_image()
+{
+	if _dyad_value "$prev"; then
+		return
+	fi
+	case $cur in
+	-*) _dyad_words '--output --without-devices --runtime --import-disks --import --volume
+		--format --quiet --help' ;;
 	*) _dyad_files .json ;;
 	esac
 }
@@ -102,11 +116,13 @@ _dyad()
 		cur=${cur#*=}
 	fi
 	if ((${#words[@]} <= 2)); then
-		_dyad_words 'run doctor help --help --version'
+		_dyad_words 'run image doctor help --help --version'
 	elif [[ $command == help ]]; then
-		_dyad_words 'run doctor'
+		_dyad_words 'run image doctor'
 	elif [[ $command == run ]]; then
 		_dyad_run
+	elif [[ $command == image ]]; then
+		_dyad_image
 	elif [[ $command == doctor ]]; then
 		_dyad_words '--help'
 	fi

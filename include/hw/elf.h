@@ -29,6 +29,9 @@
 #define PT_LOAD 1
 #define PT_NOTE 4
 
+#define PF_X 1
+#define PF_W 2
+
 struct elf32_ehdr {
 	uint8_t e_ident[EI_NIDENT];
 	uint16_t e_type;

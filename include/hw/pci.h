@@ -70,11 +70,21 @@ _Static_assert(offsetof(struct pci_header, interrupt_line) == 0x3c, "pci_header.
 
 #define PCI_INTERRUPT_PIN_A 1
 
+/* What header_type has: the kind, and that there are other functions than 0. */
+#define PCI_HEADER_KIND 0x7f
+#define PCI_HEADER_DEVICE 0
+#define PCI_HEADER_BRIDGE 1
+#define PCI_HEADER_FUNCTIONS 0x80
+/* Header type 1 (PCI-to-PCI Bridge Architecture 1.2, section 3.2). */
+#define PCI_BRIDGE_SECONDARY_BUS 0x19
+
 /* Where capabilities may stand. */
 #define PCI_CAPABILITIES_START 0x40
 
+#define PCI_CAP_ID_MSI 0x05
 #define PCI_CAP_ID_VENDOR 0x09
 #define PCI_CAP_ID_MSIX 0x11
+#define PCI_CAP_ID_ENHANCED_ALLOCATION 0x14
 
 struct pci_capability {
 	uint8_t id;
@@ -87,6 +97,8 @@ _Static_assert(sizeof(struct pci_capability) == 2, "pci_capability");
 #define PCI_CLASS_OTHER_STORAGE 0x018000
 #define PCI_CLASS_ETHERNET 0x020000
 #define PCI_CLASS_HOST_BRIDGE 0x060000
+#define PCI_CLASS_BASE(class_code) ((class_code) >> 16)
+#define PCI_CLASS_BASE_BRIDGE 0x06
 #define PCI_CLASS_OTHER_COMMUNICATION 0x078000
 #define PCI_CLASS_OTHER 0xff0000
 
@@ -108,6 +120,22 @@ _Static_assert(sizeof(struct pci_capability) == 2, "pci_capability");
 #define PCI_ECAM_SLOT(offset) (((offset) >> 15) & 0x1f)
 #define PCI_ECAM_FUNCTION(offset) (((offset) >> 12) & 0x7)
 #define PCI_ECAM_REGISTER(offset) ((offset)&0xfff)
+
+/* --- MSI (section 6.8.1) --------------------------------------------------------------------- */
+
+/* Offsets in the capability; with 64 bits of address those behind it stand 4 further. */
+#define PCI_MSI_CONTROL 2
+#define PCI_MSI_ADDRESS 4
+#define PCI_MSI_ADDRESS_HIGH 8
+#define PCI_MSI_DATA 8
+#define PCI_MSI_MASK 12
+#define PCI_MSI_SIZE_MAX 24
+#define PCI_MSI_64_SHIFT 4
+
+#define PCI_MSI_CONTROL_ENABLE 0x0001
+#define PCI_MSI_CONTROL_VECTORS 0x0070 /* how many are in use: log2 */
+#define PCI_MSI_CONTROL_64 0x0080
+#define PCI_MSI_CONTROL_MASKS 0x0100
 
 /* --- MSI-X (section 6.8.2) ------------------------------------------------------------------- */
 

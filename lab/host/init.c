@@ -2,15 +2,19 @@
  * The first process of the emulated host. It is all there is in the host's initial RAM disk; it
  * goes over to the root file system in host.img, sets up what a command may expect of a host, runs
  * the job that lab/run laid on the second drive, leaves the results on the third, and powers off.
+ * Drives are known by the numbers of their name spaces: Linux names them in the order in which it
+ * comes upon them, which need not be that of the numbers.
  *
  * It is a program and not a script because a process is dear in an emulated machine: a shell that
  * starts a dozen of them takes longer than the kernel needs to boot.
  *
  * The job's drive is mounted on /lab:
  *   argv env outs   words, each ended by a NUL: the command, what to add to its environment, what
- * is to be brought back puts            such words, in pairs: a name in put/, and where it is to go
+ *                   is to be brought back
+ *   puts            such words, in pairs: a name in put/, and where it is to go
  *   modules         lines: the kernel modules to load, in order
- *   settings        'pipe' or 'tty', rows, columns
+ *   lib/            if it is there: /lib/modules of a kernel that the root has none for
+ *   settings        'pipe' or 'tty', rows, columns, number of disks
  *   in/             the files that were handed in; the command starts here
  *
  * The results are a plain tar: the file 'status' first, then what was asked for.
@@ -20,6 +24,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <libgen.h>
+#include <linux/module.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,9 +41,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DRIVE_ROOT "/dev/nvme0n1"
-#define DRIVE_JOB "/dev/nvme0n2"
-#define DRIVE_RESULTS "/dev/nvme0n3"
+/* Name spaces, as lab/run adds them; disks follow. */
+enum {
+	DRIVE_ROOT = 1,
+	DRIVE_JOB,
+	DRIVE_RESULTS,
+};
 
 #define WAIT_STEP_US 1000
 #define WAIT_STEPS 20000
@@ -77,6 +87,56 @@ static void wait_for_node(const char *path)
 	}
 }
 
+static unsigned read_number(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	unsigned number = 0;
+
+	if (!file || fscanf(file, "%u", &number) != 1)
+		number = 0;
+	if (file)
+		fclose(file);
+	return number;
+}
+
+/* The node of the drive with this number, if there is one. */
+static char *find_drive(unsigned number)
+{
+	char *node = NULL;
+	glob_t ids;
+	size_t i;
+
+	if (glob("/sys/block/nvme0n*/nsid", GLOB_NOSORT, NULL, &ids) != 0)
+		return NULL;
+	for (i = 0; i < ids.gl_pathc && !node; i++) {
+		if (read_number(ids.gl_pathv[i]) == number &&
+		    asprintf(&node, "/dev/%s", basename(dirname(ids.gl_pathv[i]))) < 0)
+			fail("can't name drive %u", number);
+	}
+	globfree(&ids);
+	return node;
+}
+
+/* Linux may come upon a drive after it has started this process, and tells its number a moment
+ * before it can be opened. What is returned lives as long as this process. */
+static char *wait_for_drive(unsigned number)
+{
+	int step, fd;
+	char *node;
+
+	for (step = 0; step < WAIT_STEPS; step++) {
+		node = find_drive(number);
+		fd = node ? open(node, O_RDONLY | O_CLOEXEC) : -1;
+		if (fd >= 0) {
+			close(fd);
+			return node;
+		}
+		free(node);
+		usleep(WAIT_STEP_US);
+	}
+	fail("drive %u did not appear", number);
+}
+
 static void mount_on(const char *source, const char *target, const char *type, const char *options)
 {
 	mkdir(target, 0755);
@@ -87,19 +147,20 @@ static void mount_on(const char *source, const char *target, const char *type, c
 static void enter_root(void)
 {
 	mount_on("dev", "/dev", "devtmpfs", NULL);
-	wait_for_node(DRIVE_ROOT);
-	mount_on(DRIVE_ROOT, "/root", "ext4", NULL);
-	if (mount("/dev", "/root/dev", NULL, MS_MOVE, NULL) != 0 || chdir("/root") != 0 ||
+	mount_on("sys", "/sys", "sysfs", NULL);
+	mount_on(wait_for_drive(DRIVE_ROOT), "/root", "ext4", NULL);
+	if (mount("/dev", "/root/dev", NULL, MS_MOVE, NULL) != 0 ||
+	    mount("/sys", "/root/sys", NULL, MS_MOVE, NULL) != 0 || chdir("/root") != 0 ||
 	    mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0)
 		fail("can't go over to the root file system");
 }
 
 static void mount_all(void)
 {
-	wait_for_node(DRIVE_JOB);
-	mount_on(DRIVE_JOB, "/lab", "ext4", NULL);
+	mount_on(wait_for_drive(DRIVE_JOB), "/lab", "ext4", NULL);
+	if (mount("/lab/lib", "/lib/modules", NULL, MS_BIND, NULL) != 0 && errno != ENOENT)
+		fail("can't mount the modules");
 	mount_on("proc", "/proc", "proc", NULL);
-	mount_on("sys", "/sys", "sysfs", NULL);
 	mount_on("cgroup2", "/sys/fs/cgroup", "cgroup2", NULL);
 	mount_on("devpts", "/dev/pts", "devpts", "mode=620,ptmxmode=666");
 	mount_on("tmpfs", "/dev/shm", "tmpfs", "mode=1777");
@@ -114,13 +175,14 @@ static void load_modules(void)
 {
 	FILE *list = fopen("/lab/modules", "r");
 	char path[512];
-	int fd;
+	int fd, flags;
 
 	if (!list)
 		fail("can't read the list of modules");
 	while (fscanf(list, " %511s", path) == 1) {
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) != 0)
+		flags = strcmp(strrchr(path, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
+		if (fd < 0 || syscall(SYS_finit_module, fd, "", flags) != 0)
 			fail("can't load %s", path);
 		close(fd);
 	}
@@ -203,20 +265,36 @@ static void put_files(void)
 	}
 }
 
+/* Tells the command of its disks: LAB_DISK1, LAB_DISK2... */
+static void name_disks(unsigned count)
+{
+	unsigned disk;
+	char *node, *word;
+
+	for (disk = 1; disk <= count; disk++) {
+		node = wait_for_drive(DRIVE_RESULTS + disk);
+		if (asprintf(&word, "LAB_DISK%u=%s", disk, node) < 0)
+			fail("can't name disk %u", disk);
+		putenv(word);
+	}
+}
+
 static int run_job(void)
 {
 	char **argv = read_words("/lab/argv"), **env = read_words("/lab/env");
 	FILE *settings = fopen("/lab/settings", "r");
 	struct connection connection;
+	unsigned disks;
 	char mode[8];
 
-	if (!settings ||
-	    fscanf(settings, "%7s %hu %hu", mode, &connection.rows, &connection.columns) != 3)
+	if (!settings || fscanf(settings, "%7s %hu %hu %u", mode, &connection.rows,
+				&connection.columns, &disks) != 4)
 		fail("can't read the job's settings");
 	fclose(settings);
 	connection.is_terminal = strcmp(mode, "tty") == 0;
 	for (; *env; env++)
 		putenv(*env);
+	name_disks(disks);
 	if (chdir("/lab/in") != 0)
 		fail("can't enter /lab/in");
 	wait_for_node("/dev/vport0p1");
@@ -227,7 +305,7 @@ static int run_job(void)
 /* Each file goes into the archive as './NAME', which no other member begins like. */
 static void save_results(int status)
 {
-	char **outs = read_words("/lab/outs"), **words;
+	char **outs = read_words("/lab/outs"), *drive = wait_for_drive(DRIVE_RESULTS), **words;
 	size_t count = 0, used = 0;
 	struct stat found;
 	FILE *file;
@@ -239,7 +317,7 @@ static void save_results(int status)
 		count++;
 	words = calloc(7 + 3 * count, sizeof(*words));
 	for (const char **first =
-		     (const char *[]){"tar", "-cf", DRIVE_RESULTS, "-C", "/lab", "status", NULL};
+		     (const char *[]){"tar", "-cf", drive, "-C", "/lab", "status", NULL};
 	     *first; first++)
 		words[used++] = (char *)*first;
 	for (; *outs; outs++) {

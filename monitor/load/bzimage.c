@@ -16,9 +16,7 @@
 #include "lib/bytes.h"
 #include "lib/error.h"
 #include "monitor/load/parts.h"
-
-/* Linux's build puts the unpacked size behind the packed stream; gzip's own format ends in it. */
-#define SIZE_TRAILER sizeof(uint32_t)
+#include "monitor/payload.h"
 
 /*
  * Where in a vmlinux the first segment stands by its linker's page size: unpacked that much below
@@ -29,20 +27,6 @@
 struct bzimage {
 	struct load_blob protected_mode; /* what follows the setup sectors */
 	struct linux_boot_params params; /* with the file's setup header */
-};
-
-static const struct {
-	uint8_t magic[6];
-	uint8_t size;
-	enum os_codec codec;
-	bool trailer;
-	const char *name;
-} codecs[] = {
-	{{0x1f, 0x8b}, 2, OS_CODEC_GZIP, false, "gzip"},
-	{{0xfd, '7', 'z', 'X', 'Z', 0x00}, 6, OS_CODEC_XZ, true, "xz"},
-	{{0x28, 0xb5, 0x2f, 0xfd}, 4, OS_CODEC_ZSTD, true, "zstd"},
-	{{0x02, 0x21, 0x4c, 0x18}, 4, OS_CODEC_LZ4, true, "lz4"},
-	{{0x5d, 0x00, 0x00}, 3, OS_CODEC_LZMA, true, "lzma"},
 };
 
 bool bzimage_probe(const uint8_t *head, uint64_t head_size)
@@ -155,8 +139,7 @@ static int unpack(struct load_context *context, const struct load_blob *payload,
 		  uint64_t promised, uint64_t *size)
 {
 	uint8_t *packed = os_alloc(payload->size);
-	uint64_t packed_size = payload->size;
-	unsigned kind = 0;
+	const struct payload_codec *codec;
 	int64_t got;
 	int err;
 
@@ -167,11 +150,8 @@ static int unpack(struct load_context *context, const struct load_blob *payload,
 	err = read_blob(context, payload, 0, packed, payload->size);
 	if (err < 0)
 		goto out;
-	while (kind < ARRAY_COUNT(codecs) &&
-	       (packed_size < codecs[kind].size ||
-		memcmp(packed, codecs[kind].magic, codecs[kind].size) != 0))
-		kind++;
-	if (kind == ARRAY_COUNT(codecs)) {
+	codec = payload_codec_find(packed, payload->size);
+	if (!codec) {
 		err = error_set(
 			context->why, -EOPNOTSUPP,
 			"%s is packed in a way that is not known here (gzip, xz, zstd, lz4 and "
@@ -179,9 +159,7 @@ static int unpack(struct load_context *context, const struct load_blob *payload,
 			context->kernel);
 		goto out;
 	}
-	if (codecs[kind].trailer)
-		packed_size -= SIZE_TRAILER;
-	got = os_decompress(codecs[kind].codec, packed, packed_size,
+	got = os_decompress(codec->codec, packed, payload->size - codec->trailer,
 			    guest_memory_range(context->memory, base, promised), promised);
 	if (got == -ENOSPC)
 		err = damaged(context, "payload is longer than the size that it promises");
@@ -189,11 +167,11 @@ static int unpack(struct load_context *context, const struct load_blob *payload,
 		err = error_set(context->why, (int)got,
 				"%s cannot be unpacked here (%s, error %d): --kaslr lets it unpack "
 				"itself",
-				context->kernel, codecs[kind].name, (int)-got);
+				context->kernel, codec->name, (int)-got);
 	else if (got < 0)
 		err = error_set(context->why, (int)got,
 				"%s is damaged: its %s payload cannot be unpacked; copy it again",
-				context->kernel, codecs[kind].name);
+				context->kernel, codec->name);
 	else
 		*size = (uint64_t)got;
 out:
@@ -223,7 +201,7 @@ static int load_payload(struct load_context *context, const struct bzimage *imag
 		.offset = image->protected_mode.offset + header->payload_offset,
 		.size = header->payload_length,
 	};
-	uint8_t magic[ELF_MAGIC_SIZE], trailer[SIZE_TRAILER];
+	uint8_t magic[ELF_MAGIC_SIZE], trailer[PAYLOAD_TRAILER];
 	struct elf_image elf;
 	uint64_t size = 0, promised;
 	gpa_t base;
@@ -235,7 +213,7 @@ static int load_payload(struct load_context *context, const struct bzimage *imag
 		return damaged(context, "payload does not lie within the file");
 	err = read_blob(context, &payload, 0, magic, sizeof(magic));
 	if (!err)
-		err = read_blob(context, &payload, payload.size - SIZE_TRAILER, trailer,
+		err = read_blob(context, &payload, payload.size - PAYLOAD_TRAILER, trailer,
 				sizeof(trailer));
 	if (err < 0)
 		return err;

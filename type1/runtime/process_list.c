@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process_list.c - system calls: the image's processes, the machine they run on, and the log; for
+ * the console.
+ *
+ * Lines of the log come in any context, also where no event can be signalled: a timer looks whether
+ * there are new ones, as long as somebody wants to know.
+ */
+#include <linux/errno.h>
+
+#include "lib/bits.h"
+#include "lib/bytes.h"
+#include "type1/runtime/event_port.h"
+#include "type1/runtime/log.h"
+#include "type1/runtime/machine_object.h"
+#include "type1/runtime/process_private.h"
+#include "type1/runtime/start.h"
+#include "type1/runtime/syscall.h"
+
+#define STATUS_KILLED (-2)
+#define LOOK_PERIOD UINT64_C(10000000) /* ns */
+
+struct processes {
+	struct object object; /* first */
+	struct event *event;  /* [list.lock] a reference, or NULL */
+};
+
+static struct {
+	struct spin lock;
+	struct processes *listener; /* [lock] who asked for an event last */
+	struct processes *shower;   /* [lock] who shows the log */
+	uint64_t seen;              /* [lock] of the log's numbers */
+	struct timer timer;
+} list;
+
+static struct processes *processes_of(struct object *object)
+{
+	return CONTAINER_OF(object, struct processes, object);
+}
+
+static void processes_end(struct object *object)
+{
+	struct processes *processes = processes_of(object);
+
+	spin_lock(&list.lock);
+	if (list.listener == processes)
+		list.listener = NULL;
+	if (list.shower == processes) {
+		list.shower = NULL;
+		log_set_shown(true);
+	}
+	spin_unlock(&list.lock);
+	if (processes->event)
+		object_put(&processes->event->object);
+	heap_free(processes);
+}
+
+int processes_object_create(struct account *account, struct object **object)
+{
+	struct processes *processes = heap_alloc(sizeof(*processes), account);
+
+	if (!processes)
+		return -ENOMEM;
+	object_init(&processes->object, OBJECT_PROCESSES, processes_end);
+	*object = &processes->object;
+	return 0;
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+void process_list_changed(void)
+{
+	spin_lock(&list.lock);
+	if (list.listener)
+		event_signal(list.listener->event);
+	spin_unlock(&list.lock);
+}
+
+static void look_at_log(struct timer *timer)
+{
+	spin_lock(&list.lock);
+	if (list.listener) {
+		if (list.seen != log_next())
+			event_signal(list.listener->event);
+		list.seen = log_next();
+		timer_set(timer, clock_now() + LOOK_PERIOD);
+	}
+	spin_unlock(&list.lock);
+}
+
+int64_t syscall_process_event(struct process *process, const uint64_t *arguments)
+{
+	struct object *object, *event, *before = NULL;
+	struct processes *processes;
+	int err = handle_find(process, arguments[0], OBJECT_PROCESSES, &object);
+
+	if (err)
+		return err;
+	err = handle_find(process, arguments[1], OBJECT_EVENT, &event);
+	if (err)
+		goto out;
+	processes = processes_of(object);
+	spin_lock(&list.lock);
+	if (processes->event)
+		before = &processes->event->object;
+	processes->event = event_of_object(event);
+	list.listener = processes;
+	if (!list.timer.fired)
+		timer_init(&list.timer, look_at_log);
+	timer_set(&list.timer, clock_now() + LOOK_PERIOD);
+	spin_unlock(&list.lock);
+	object_put(before);
+out:
+	object_put(object);
+	return err;
+}
+
+/* --- Processes -------------------------------------------------------------------------------- */
+
+/* With the mutex. */
+static void tell(struct image_process *image, struct type1_process *told)
+{
+	const struct process_options *options = &image->options;
+	struct process *process = image->process;
+	unsigned threads = 0;
+	bool ending;
+
+	memcpy(told->name, options->name, MIN(text_length(options->name), sizeof(told->name) - 1));
+	told->is_vm = options->kvm;
+	told->status = image->status;
+	told->starts = image->starts;
+	told->weight = options->shares.weight;
+	told->cap = options->shares.cap;
+	told->cpus =
+		options->shares.cpus & (cpu_count < CPUS_MAX ? BIT(cpu_count) - 1 : UINT64_MAX);
+	told->memory_limit = options->memory;
+	told->state = TYPE1_PROCESS_ENDED;
+	if (!process)
+		return;
+	process_look(process, &ending, &threads);
+	told->state = ending ? TYPE1_PROCESS_ENDING : TYPE1_PROCESS_RUNNING;
+	told->threads = threads;
+	told->cpu_time = scheduler_time_of(process);
+	told->memory_used = __atomic_load_n(&process->account.used, __ATOMIC_RELAXED);
+}
+
+int64_t syscall_process_list(struct process *process, const uint64_t *arguments)
+{
+	struct type1_process told = {0};
+	int err = handle_check(process, arguments[0], OBJECT_PROCESSES);
+
+	if (err)
+		return err;
+	if (arguments[1] >= image_process_count)
+		return -ENOENT;
+	mutex_lock(&image_mutex);
+	tell(&image_processes[arguments[1]], &told);
+	mutex_unlock(&image_mutex);
+	return user_copy_out(arguments[2], &told, sizeof(told));
+}
+
+int64_t syscall_process_control(struct process *process, const uint64_t *arguments)
+{
+	struct image_process *image;
+	int err = handle_check(process, arguments[0], OBJECT_PROCESSES);
+
+	if (err)
+		return err;
+	if (arguments[1] >= image_process_count)
+		return -ENOENT;
+	image = &image_processes[arguments[1]];
+	mutex_lock(&image_mutex);
+	if (arguments[2] == TYPE1_PROCESS_START)
+		err = image->process ? -EBUSY : 0;
+	else if (arguments[2] == TYPE1_PROCESS_KILL)
+		err = image->process ? 0 : -ESRCH;
+	else
+		err = -EINVAL;
+	if (!err && image->process)
+		process_kill(image->process, STATUS_KILLED);
+	else if (!err)
+		start_request(image, 0);
+	mutex_unlock(&image_mutex);
+	return err;
+}
+
+/* --- The machine and its log ------------------------------------------------------------------ */
+
+int64_t syscall_machine(struct process *process, const uint64_t *arguments)
+{
+	struct type1_machine *machine;
+	int err = handle_check(process, arguments[0], OBJECT_PROCESSES);
+
+	if (err)
+		return err;
+	machine = heap_alloc(sizeof(*machine), &process->account);
+	if (!machine)
+		return -ENOMEM;
+	machine->cpus = cpu_count;
+	machine->uptime = clock_now();
+	frames_statistics(&machine->memory_total, &machine->memory_free);
+	for (unsigned i = 0; i < cpu_count; i++) {
+		machine->cpu[i].apic_id = cpus[i]->apic_id;
+		machine->cpu[i].busy = scheduler_busy(i);
+	}
+	err = user_copy_out(arguments[1], machine, sizeof(*machine));
+	heap_free(machine);
+	return err;
+}
+
+int64_t syscall_log_read(struct process *process, const uint64_t *arguments)
+{
+	struct {
+		uint64_t number;
+		char text[TYPE1_LOG_LINE];
+	} line = {.number = arguments[1]};
+	struct object *object;
+	size_t size;
+	int err;
+
+	if (arguments[3] < sizeof(line.number))
+		return -EINVAL;
+	err = handle_find(process, arguments[0], OBJECT_PROCESSES, &object);
+	if (err)
+		return err;
+	spin_lock(&list.lock);
+	if (list.shower != processes_of(object)) {
+		list.shower = processes_of(object);
+		log_set_shown(false);
+	}
+	spin_unlock(&list.lock);
+	object_put(object);
+	size = log_read(&line.number, line.text,
+			MIN(sizeof(line.text), arguments[3] - sizeof(line.number)));
+	err = size ? user_copy_out(arguments[2], &line, sizeof(line.number) + size) : 0;
+	return err ? err : (int64_t)size;
+}

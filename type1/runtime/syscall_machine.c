@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscall_machine.c - system calls: the machine's console and its power.
+ *
+ * The serial line is looked at by a timer as long as an event wants to know of what is typed, and
+ * what it has given waits in a buffer until it is read.
+ */
+#include <linux/errno.h>
+
+#include "lib/bits.h"
+#include "type1/runtime/event_port.h"
+#include "type1/runtime/machine_object.h"
+#include "type1/runtime/serial.h"
+#include "type1/runtime/syscall.h"
+
+#define PART 256                       /* bytes that are copied at a time */
+#define POLL_PERIOD UINT64_C(10000000) /* ns */
+#define WRITE_PERIOD UINT64_C(1000000) /* ns: what the line's FIFO takes 1.4 of to be empty */
+#define TYPED_MAX 256
+
+static struct object the_power = {.kind = OBJECT_POWER, .references = 1};
+
+struct screen {
+	struct object object; /* first */
+	struct event *event;  /* [console.lock] is signalled when something was typed; or NULL */
+};
+
+static struct {
+	struct spin lock;
+	struct screen *listener; /* [lock] who asked for an event last */
+	uint8_t typed[TYPED_MAX];
+	unsigned first, count; /* [lock] in typed */
+	struct timer timer;
+} console;
+
+static void screen_end(struct object *object)
+{
+	struct screen *screen = CONTAINER_OF(object, struct screen, object);
+
+	spin_lock(&console.lock);
+	if (console.listener == screen)
+		console.listener = NULL;
+	spin_unlock(&console.lock);
+	if (screen->event)
+		object_put(&screen->event->object);
+	heap_free(screen);
+}
+
+int screen_object_create(struct account *account, struct object **object)
+{
+	struct screen *screen = heap_alloc(sizeof(*screen), account);
+
+	if (!screen)
+		return -ENOMEM;
+	object_init(&screen->object, OBJECT_SCREEN, screen_end);
+	*object = &screen->object;
+	return 0;
+}
+
+struct object *power_object(void)
+{
+	object_get(&the_power);
+	return &the_power;
+}
+
+int64_t syscall_power(struct process *process, const uint64_t *arguments)
+{
+	int err = handle_check(process, arguments[0], OBJECT_POWER);
+
+	if (err)
+		return err;
+	if (arguments[1] == TYPE1_POWER_OFF)
+		machine_power_off();
+	if (arguments[1] == TYPE1_POWER_RESET)
+		machine_reset();
+	return -EINVAL;
+}
+
+/* Piece by piece: a line of 115,200 baud takes 22 ms for PART bytes, in which interrupts must come.
+ */
+static int write_part(const char *bytes, size_t size)
+{
+	struct waiter waiter;
+	int err = 0;
+
+	waiter_init(&waiter);
+	while (size && !err) {
+		size_t count;
+
+		spin_lock(&console.lock);
+		count = serial_write_some(bytes, size);
+		screen_write(bytes, count);
+		spin_unlock(&console.lock);
+		bytes += count;
+		size -= count;
+		if (!count)
+			err = waiter_wait_killable(&waiter, clock_now() + WRITE_PERIOD);
+		if (err == -ETIMEDOUT)
+			err = 0;
+	}
+	return err;
+}
+
+int64_t syscall_screen_write(struct process *process, const uint64_t *arguments)
+{
+	uint64_t from = arguments[1], left = arguments[2];
+	char bytes[PART];
+	int err = handle_check(process, arguments[0], OBJECT_SCREEN);
+
+	while (left && !err) {
+		uint64_t part = MIN(left, (uint64_t)PART);
+
+		err = thread_dying(thread_current()) ? -EINTR : user_copy_in(bytes, from, part);
+		if (err)
+			break;
+		err = write_part(bytes, part);
+		from += part;
+		left -= part;
+	}
+	return err;
+}
+
+/* With the lock: what has come by now; whether there is something to read. */
+static bool take_typed(void)
+{
+	int byte;
+
+	while (console.count < TYPED_MAX && (byte = serial_read()) >= 0)
+		console.typed[(console.first + console.count++) % TYPED_MAX] = (uint8_t)byte;
+	return console.count;
+}
+
+int64_t syscall_screen_read(struct process *process, const uint64_t *arguments)
+{
+	uint8_t bytes[PART];
+	uint64_t room = MIN(arguments[2], (uint64_t)PART), count = 0;
+	int err = handle_check(process, arguments[0], OBJECT_SCREEN);
+
+	if (err)
+		return err;
+	spin_lock(&console.lock);
+	take_typed();
+	for (; count < room && console.count; console.count--) {
+		bytes[count++] = console.typed[console.first];
+		console.first = (console.first + 1) % TYPED_MAX;
+	}
+	spin_unlock(&console.lock);
+	err = user_copy_out(arguments[1], bytes, count);
+	return err ? err : (int64_t)count;
+}
+
+static void poll(struct timer *timer)
+{
+	spin_lock(&console.lock);
+	if (console.listener) {
+		if (take_typed())
+			event_signal(console.listener->event);
+		timer_set(timer, clock_now() + POLL_PERIOD);
+	}
+	spin_unlock(&console.lock);
+}
+
+int64_t syscall_screen_event(struct process *process, const uint64_t *arguments)
+{
+	struct object *object, *event, *before = NULL;
+	struct screen *screen;
+	int err = handle_find(process, arguments[0], OBJECT_SCREEN, &object);
+
+	if (err)
+		return err;
+	err = handle_find(process, arguments[1], OBJECT_EVENT, &event);
+	if (err)
+		goto out;
+	screen = CONTAINER_OF(object, struct screen, object);
+	spin_lock(&console.lock);
+	if (screen->event)
+		before = &screen->event->object;
+	screen->event = event_of_object(event);
+	console.listener = screen;
+	if (!console.timer.fired)
+		timer_init(&console.timer, poll);
+	timer_set(&console.timer, clock_now() + POLL_PERIOD);
+	spin_unlock(&console.lock);
+	object_put(before);
+out:
+	object_put(object);
+	return err;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the console service from its beginning (console.h).
+ */
+#include <stdarg.h>
+
+#include "lib/format.h"
+#include "type1/process/process.h"
+#include "type1/services/console/console.h"
+
+#define TYPED_PIECE 64
+#define CONTROL_C 0x03
+
+void console_prompt(struct console *console)
+{
+	console->mode = CONSOLE_SHELL;
+	line_begin(&console->line);
+}
+
+void console_notice(struct console *console, const char *format, ...)
+{
+	char text[OUTPUT_PIECE];
+	va_list args;
+
+	va_start(args, format);
+	format_text_args(text, sizeof(text), format, args);
+	va_end(args);
+	if (console->mode == CONSOLE_SHELL)
+		line_hide(&console->line);
+	output_print(&console->out, "%s\n", text);
+	if (console->mode == CONSOLE_SHELL)
+		line_show(&console->line);
+}
+
+static void shell_type(struct console *console, uint8_t byte)
+{
+	struct line *line = &console->line;
+
+	switch (line_type(line, byte)) {
+	case LINE_GOES_ON:
+	case LINE_END: /* there is nothing to go back to */
+		return;
+	case LINE_COMPLETE:
+		shell_complete(&console->shell, line);
+		return;
+	case LINE_DONE:
+		console->mode = CONSOLE_BUSY;
+		shell_run(&console->shell, line->text);
+		/* The command is done, unless it has said what goes on. */
+		if (console->mode != CONSOLE_BUSY ||
+		    (console->measure_report || console->shutting_down))
+			return;
+		break;
+	case LINE_INTERRUPTED:
+		break;
+	}
+	console_prompt(console);
+}
+
+static void busy_type(struct console *console, uint8_t byte)
+{
+	if (byte != CONTROL_C)
+		return;
+	measure_cancel(console);
+	control_cancel(console);
+	output_text(&console->out, "^C\n");
+	console_prompt(console);
+}
+
+static void typed(void *arg)
+{
+	struct console *console = arg;
+	uint8_t bytes[TYPED_PIECE];
+	size_t count;
+
+	while ((count = screen_read(bytes, sizeof(bytes)))) {
+		for (size_t i = 0; i < count; i++) {
+			switch (console->mode) {
+			case CONSOLE_SHELL:
+				shell_type(console, bytes[i]);
+				break;
+			case CONSOLE_BUSY:
+				busy_type(console, bytes[i]);
+				break;
+			case CONSOLE_ATTACHED:
+				attach_type(console, bytes[i]);
+				break;
+			}
+		}
+	}
+}
+
+/* The only VM of an image has the machine's terminal, unless the person is at something else. */
+static void came(void *arg, struct client *client)
+{
+	struct console *console = arg;
+	unsigned vms = 0;
+
+	for (unsigned i = 0; i < console->seen.count; i++)
+		vms += console->seen.process[i].is_vm;
+	if (vms != 1 || console->mode != CONSOLE_SHELL || console->line.length)
+		return;
+	line_hide(&console->line);
+	attach_begin(console, client);
+}
+
+static int watch_screen(struct console *console)
+{
+	struct os_event *event;
+	int error = os_event_create(&event);
+
+	if (!error)
+		error = os_loop_watch(console->loop, event, typed, console);
+	return error ? error : screen_watch(event);
+}
+
+static int begin(struct console *console)
+{
+	int error = os_loop_create(&console->loop);
+
+	console->out = (struct output){.write = screen_write};
+	line_init(&console->line, &console->out, "dyad> ");
+	commands_begin(console);
+	console->clients.came = came;
+	console->clients.ready = attach_ready;
+	console->clients.gone = attach_gone;
+	console->clients.context = console;
+	if (!error)
+		error = measure_create(console);
+	if (!error)
+		error = control_create(console);
+	if (!error)
+		error = watch_begin(console);
+	if (!error)
+		error = watch_screen(console);
+	if (error)
+		return error;
+	output_text(&console->out, "'help' lists the commands\n");
+	console_prompt(console);
+	return clients_begin(&console->clients, console->loop);
+}
+
+int main(const struct type1_info *info)
+{
+	static struct console console;
+
+	if (info->version != TYPE1_VERSION)
+		process_abort("the runtime has another version of its interface than the console: "
+			      "make the image again");
+	if (!info->handles.screen || !info->handles.processes)
+		process_abort(
+			"the console's line of the image lacks the words screen and processes");
+	if (begin(&console))
+		process_abort("the console can't begin");
+	os_loop_run(console.loop);
+	return 0;
+}
