@@ -23,8 +23,9 @@
 	mov %rsp, CONTROL_HOST_RSP
 	stmxcsr CONTROL_MXCSR
 	fnstcw CONTROL_FCW
-	mov $7, %eax
-	xor %edx, %edx
+	/* All components: those that aren't in there get their initial state. */
+	mov $-1, %eax
+	mov $-1, %edx
 	xrstor64 CONTROL_XSAVE
 	mov $CONTROL_RFLAGS, %esp
 	popfq

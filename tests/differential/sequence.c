@@ -12,8 +12,7 @@
 
 static bool saves_state(const struct decode_insn *insn)
 {
-	return insn->op == OP_FXSAVE || insn->op == OP_XSAVE || insn->op == OP_FNSTENV ||
-	       insn->op == OP_FNSAVE;
+	return insn->op == OP_FXSAVE || insn->op == OP_FNSTENV || insn->op == OP_FNSAVE;
 }
 
 static bool loads_state(const struct decode_insn *insn)
@@ -45,6 +44,7 @@ static bool follows(const struct decode_insn *insn)
 		OP_BTR,    OP_BTS,      OP_BOUND, /* fault too often */
 		OP_DPPS,   OP_DPPD,               /* see refresh_mxcsr() */
 		OP_XSAVEC, OP_XSAVEOPT,           /* what was cleared may be in use or not */
+		OP_XSAVE, /* any EAX: of components that only the host has */
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(others); i++)

@@ -38,6 +38,8 @@ static struct {
 	uint64_t writes, writes_left; /* blocks; none left: the power is off */
 	struct block_request *first, **last;
 	bool kicking;
+	void *dma[8]; /* until the controller is closed */
+	unsigned dma_count;
 } fake;
 
 static const struct block_driver fake_driver = {.name = "fake"};
@@ -47,6 +49,8 @@ void *device_dma(const struct device *device, uint64_t size, uint64_t *physical)
 	void *memory = calloc(1, size);
 
 	(void)device;
+	assert_true(fake.dma_count < ARRAY_COUNT(fake.dma));
+	fake.dma[fake.dma_count++] = memory;
 	*physical = (uint64_t)(uintptr_t)memory;
 	return memory;
 }
@@ -127,8 +131,15 @@ void block_kick(struct block_device *disk)
 	fake.kicking = false;
 }
 
+static void close_controller(void)
+{
+	while (fake.dma_count)
+		free(fake.dma[--fake.dma_count]);
+}
+
 static void plug_in(void)
 {
+	close_controller();
 	memset(&fake, 0, sizeof(fake));
 	fake.last = &fake.first;
 	fake.writes_left = UINT64_MAX;
@@ -172,11 +183,11 @@ static struct volumes *open_all(bool format)
 
 static void close_all(struct volumes *volumes)
 {
+	close_controller();
 	if (!volumes)
 		return;
 	free(volumes->metadata);
 	free(volumes->other);
-	free(volumes->image);
 	free(volumes);
 }
 
