@@ -4,8 +4,8 @@
  * of a guest that the person is attached to.  How its parts stand together.
  *
  * One thread.  What was typed goes to the line that is edited, to the guest, or, while something is
- * waited for, nowhere but for Ctrl-C.  What happens meanwhile (the log, the ends of processes) is
- * written above the line.
+ * waited for, stays for what comes then, but for Ctrl-C.  What happens meanwhile (the log, the ends
+ * of processes) is written above the line.
  */
 #ifndef DYAD_TYPE1_CONSOLE_CONSOLE_H
 #define DYAD_TYPE1_CONSOLE_CONSOLE_H
@@ -17,6 +17,8 @@
 #include "type1/services/console/output.h"
 #include "type1/services/console/report.h"
 #include "type1/services/console/shell.h"
+
+#define CONSOLE_AHEAD 256 /* bytes that can be typed ahead; more are lost */
 
 enum console_mode {
 	CONSOLE_SHELL,
@@ -37,6 +39,11 @@ struct console {
 	struct line line;
 	struct shell shell;
 	struct clients clients;
+
+	/* main.c */
+	struct os_event *screen; /* something was typed, or what was typed ahead is wanted */
+	uint8_t ahead[CONSOLE_AHEAD];
+	size_t ahead_count;
 
 	/* attach.c */
 	struct client *attached; /* in CONSOLE_ATTACHED */

@@ -3,18 +3,20 @@
  * main.c - the console service from its beginning (console.h).
  */
 #include <stdarg.h>
+#include <string.h>
 
 #include "lib/format.h"
 #include "type1/process/process.h"
 #include "type1/services/console/console.h"
 
-#define TYPED_PIECE 64
 #define CONTROL_C 0x03
 
 void console_prompt(struct console *console)
 {
 	console->mode = CONSOLE_SHELL;
 	line_begin(&console->line);
+	if (console->ahead_count)
+		os_event_signal(console->screen);
 }
 
 void console_notice(struct console *console, const char *format, ...)
@@ -59,35 +61,50 @@ static void shell_type(struct console *console, uint8_t byte)
 
 static void busy_type(struct console *console, uint8_t byte)
 {
-	if (byte != CONTROL_C)
+	if (byte != CONTROL_C) {
+		if (console->ahead_count < CONSOLE_AHEAD)
+			console->ahead[console->ahead_count++] = byte;
 		return;
+	}
+	console->ahead_count = 0;
 	measure_cancel(console);
 	control_cancel(console);
 	output_text(&console->out, "^C\n");
 	console_prompt(console);
 }
 
+static void type(struct console *console, const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		switch (console->mode) {
+		case CONSOLE_SHELL:
+			shell_type(console, bytes[i]);
+			break;
+		case CONSOLE_BUSY:
+			busy_type(console, bytes[i]);
+			break;
+		case CONSOLE_ATTACHED:
+			attach_type(console, bytes[i]);
+			break;
+		}
+	}
+}
+
 static void typed(void *arg)
 {
 	struct console *console = arg;
-	uint8_t bytes[TYPED_PIECE];
+	uint8_t bytes[CONSOLE_AHEAD];
 	size_t count;
 
-	while ((count = screen_read(bytes, sizeof(bytes)))) {
-		for (size_t i = 0; i < count; i++) {
-			switch (console->mode) {
-			case CONSOLE_SHELL:
-				shell_type(console, bytes[i]);
-				break;
-			case CONSOLE_BUSY:
-				busy_type(console, bytes[i]);
-				break;
-			case CONSOLE_ATTACHED:
-				attach_type(console, bytes[i]);
-				break;
-			}
-		}
+	/* What comes behind a command that was typed ahead, and takes its time, is ahead again. */
+	if (console->mode != CONSOLE_BUSY && console->ahead_count) {
+		count = console->ahead_count;
+		memcpy(bytes, console->ahead, count);
+		console->ahead_count = 0;
+		type(console, bytes, count);
 	}
+	while ((count = screen_read(bytes, sizeof(bytes))))
+		type(console, bytes, count);
 }
 
 /* The only VM of an image has the machine's terminal, unless the person is at something else. */
@@ -106,12 +123,11 @@ static void came(void *arg, struct client *client)
 
 static int watch_screen(struct console *console)
 {
-	struct os_event *event;
-	int error = os_event_create(&event);
+	int error = os_event_create(&console->screen);
 
 	if (!error)
-		error = os_loop_watch(console->loop, event, typed, console);
-	return error ? error : screen_watch(event);
+		error = os_loop_watch(console->loop, console->screen, typed, console);
+	return error ? error : screen_watch(console->screen);
 }
 
 static int begin(struct console *console)
