@@ -3,8 +3,8 @@
  * main.c - the console service from its beginning (console.h).
  */
 #include <stdarg.h>
-#include <string.h>
 
+#include "lib/bytes.h"
 #include "lib/format.h"
 #include "type1/process/process.h"
 #include "type1/services/console/console.h"
