@@ -75,6 +75,7 @@ help:
 	@echo "make differential  the CPU in software beside the host's, in $(O)/differential/"
 	@echo "make guests      the small guests of tests/guest"
 	@echo "make bench       the benchmarks beside QEMU"
+	@echo "make compare     type 1 beside type 2 and KVM: docs/types.md"
 	@echo "make driver      the Linux module: $(O)/dyad.ko"
 	@echo "make driver-tests  it, and what tests/driver/run takes into the lab"
 	@echo "make type1       the bare-metal runtime and its monitor, in $(O)/type1/"
