@@ -156,8 +156,7 @@ static int read_disk(const char *name, size_t size, unsigned depth, double secon
 		if (syscall(SYS_io_submit, context, count, list) != count)
 			return fail("io_submit");
 	} while (end - start < seconds);
-	printf("bench-value read_%zuk_%u %.2f %.1f\n", size / 1024, depth,
-	       (double)(done * size) / (end - start) / (1024 * 1024), (double)done / (end - start));
+	printf("bench-value read_%zuk_%u %.1f\n", size / 1024, depth, (double)done / (end - start));
 	return 0;
 }
 
