@@ -133,6 +133,17 @@ static bool has_avx(void)
 	return __builtin_cpu_supports("avx");
 }
 
+/* Whether a load of the selector would find a segment (VERR, SDM 2, APM 3). */
+static bool is_there(uint16_t selector)
+{
+	bool there;
+
+	__asm__ volatile("verr %1" : "=@ccz"(there) : "r"(selector));
+	return there;
+}
+
+/* A kernel that is itself a guest without hardware's help may take segments and not give them to
+ * the CPU. */
 static bool make_segments(void)
 {
 	struct user_desc code = {.entry_number = SELECTOR_CODE16 >> 3,
@@ -147,7 +158,8 @@ static bool make_segments(void)
 				 .useable = 1};
 
 	return syscall(SYS_modify_ldt, 1, &code, sizeof(code)) == 0 &&
-	       syscall(SYS_modify_ldt, 1, &data, sizeof(data)) == 0;
+	       syscall(SYS_modify_ldt, 1, &data, sizeof(data)) == 0 && is_there(SELECTOR_CODE16) &&
+	       is_there(SELECTOR_DATA16);
 }
 
 static void set_data_segments(uint16_t selector)
