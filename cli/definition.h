@@ -20,11 +20,21 @@
 #include "monitor/vm_config.h"
 
 #define DEFINITION_SIZE_MAX (1 << 20) /* a longer file is no definition */
+#define DEFINITION_WEIGHT_MAX 10000   /* the runtime's, and its CPUs' */
+#define DEFINITION_HOST_CPUS 64
+
+/* A VM's part of a machine's CPUs, where Dyad shares them out: on bare metal. */
+struct definition_shares {
+	uint32_t weight;    /* 1 to DEFINITION_WEIGHT_MAX; 0: the runtime's usual one, 100 */
+	uint32_t cap;       /* at most so many percent of one CPU; 0: no limit */
+	uint64_t host_cpus; /* a bit for each that it may run on; 0: all */
+};
 
 struct definition {
 	/* Until definition_finish() what nobody gave is NULL, 0, or a MAC of zeros. */
 	struct vm_config config;
 	enum engine_choice engine;
+	struct definition_shares shares;
 	bool nets_given; /* even if there are none */
 	char *fallback_name;
 	struct definition_string *strings; /* owns all strings of config */

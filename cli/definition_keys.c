@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/value.h"
+#include "lib/bits.h"
 
 static struct definition *definition_of(struct json_reader *reader)
 {
@@ -264,19 +265,27 @@ static int vm_read_modules(struct json_reader *reader, json_t *value, void *targ
 	return json_read_array(reader, value, read_module, target);
 }
 
-static int vm_read_cpus(struct json_reader *reader, json_t *value, void *target)
+/* A whole number from least to most; what it is a number of is for the error. */
+static int read_number(struct json_reader *reader, json_t *value, json_int_t least, json_int_t most,
+		       const char *what, uint32_t *number)
 {
-	json_int_t number = json_integer_value(value);
+	json_int_t read = json_integer_value(value);
 
 	if (!json_is_integer(value))
 		return json_reader_expected(reader, value, "a whole number");
-	if (number < 1 || number > VM_CPUS_MAX) {
-		error_set(reader->why, -EINVAL, "%lld is no number of CPUs from 1 to %d",
-			  (long long)number, VM_CPUS_MAX);
+	if (read < least || read > most) {
+		error_set(reader->why, -EINVAL, "%lld is no %s from %lld to %lld", (long long)read,
+			  what, (long long)least, (long long)most);
 		return json_reader_error(reader, -EINVAL);
 	}
-	((struct vm_config *)target)->cpus = (uint32_t)number;
+	*number = (uint32_t)read;
 	return 0;
+}
+
+static int vm_read_cpus(struct json_reader *reader, json_t *value, void *target)
+{
+	return read_number(reader, value, 1, VM_CPUS_MAX, "number of CPUs",
+			   &((struct vm_config *)target)->cpus);
 }
 
 /* As with the option: a string with a unit, or a number of MiB. */
@@ -332,6 +341,54 @@ static int vm_read_test_device(struct json_reader *reader, json_t *value, void *
 	return json_read_bool(reader, value, &((struct vm_config *)target)->test_device);
 }
 
+/* --- Shares ---------------------------------------------------------------------------------- */
+
+static int shares_read_weight(struct json_reader *reader, json_t *value, void *target)
+{
+	return read_number(reader, value, 1, DEFINITION_WEIGHT_MAX, "weight",
+			   &((struct definition_shares *)target)->weight);
+}
+
+static int shares_read_cap(struct json_reader *reader, json_t *value, void *target)
+{
+	return read_number(reader, value, 1, DEFINITION_HOST_CPUS * 100, "percentage of one CPU",
+			   &((struct definition_shares *)target)->cap);
+}
+
+static int read_host_cpu(struct json_reader *reader, json_t *value, void *target)
+{
+	uint32_t number = 0;
+	int error = read_number(reader, value, 0, DEFINITION_HOST_CPUS - 1, "CPU of a machine",
+				&number);
+
+	if (error == 0)
+		*(uint64_t *)target |= BIT(number);
+	return error;
+}
+
+static int shares_read_host_cpus(struct json_reader *reader, json_t *value, void *target)
+{
+	struct definition_shares *shares = target;
+
+	shares->host_cpus = 0;
+	return json_read_array(reader, value, read_host_cpu, &shares->host_cpus);
+}
+
+static const struct json_key shares_keys[] = {
+	{"weight", shares_read_weight},
+	{"cap", shares_read_cap},
+	{"host-cpus", shares_read_host_cpus},
+	{0},
+};
+
+static int vm_read_shares(struct json_reader *reader, json_t *value, void *target)
+{
+	(void)target;
+	return json_read_object(reader, value, shares_keys,
+				"an object with weight, cap or host-cpus",
+				&definition_of(reader)->shares);
+}
+
 static int vm_read_engine(struct json_reader *reader, json_t *value, void *target)
 {
 	unsigned place = 0;
@@ -343,14 +400,23 @@ static int vm_read_engine(struct json_reader *reader, json_t *value, void *targe
 }
 
 static const struct json_key vm_keys[] = {
-	{"name", vm_read_name},       {"kernel", vm_read_kernel},
-	{"initrd", vm_read_initrd},   {"append", vm_read_append},
-	{"kaslr", vm_read_kaslr},     {"modules", vm_read_modules},
-	{"cpus", vm_read_cpus},       {"memory", vm_read_memory},
-	{"disks", vm_read_disks},     {"nets", vm_read_nets},
-	{"console", vm_read_console}, {"rng", vm_read_rng},
-	{"balloon", vm_read_balloon}, {"test-device", vm_read_test_device},
-	{"engine", vm_read_engine},   {0},
+	{"name", vm_read_name},
+	{"kernel", vm_read_kernel},
+	{"initrd", vm_read_initrd},
+	{"append", vm_read_append},
+	{"kaslr", vm_read_kaslr},
+	{"modules", vm_read_modules},
+	{"cpus", vm_read_cpus},
+	{"memory", vm_read_memory},
+	{"disks", vm_read_disks},
+	{"nets", vm_read_nets},
+	{"console", vm_read_console},
+	{"rng", vm_read_rng},
+	{"balloon", vm_read_balloon},
+	{"test-device", vm_read_test_device},
+	{"shares", vm_read_shares},
+	{"engine", vm_read_engine},
+	{0},
 };
 
 int definition_read_root(struct json_reader *reader, json_t *root)

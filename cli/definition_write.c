@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/value.h"
+#include "lib/bits.h"
 
 struct writer {
 	const char *folder;
@@ -146,12 +147,34 @@ static json_t *write_nets(struct writer *writer, const struct vm_config *config)
 	return array;
 }
 
+/* Without a key where nothing is said; NULL if nothing is said at all. */
+static json_t *write_shares(struct writer *writer, const struct definition_shares *shares)
+{
+	json_t *object, *cpus;
+
+	if (!shares->weight && !shares->cap && !shares->host_cpus)
+		return NULL;
+	object = json_object();
+	if (shares->weight)
+		put(writer, object, "weight", json_integer(shares->weight));
+	if (shares->cap)
+		put(writer, object, "cap", json_integer(shares->cap));
+	if (!shares->host_cpus)
+		return object;
+	cpus = json_array();
+	for (unsigned i = 0; i < DEFINITION_HOST_CPUS; i++)
+		if (shares->host_cpus & BIT(i) && json_array_append_new(cpus, json_integer(i)) < 0)
+			put(writer, object, "host-cpus", NULL);
+	put(writer, object, "host-cpus", cpus);
+	return object;
+}
+
 int definition_write(const struct definition *definition, const char *folder, char **text,
 		     struct error *why)
 {
 	const struct vm_config *config = &definition->config;
 	struct writer writer = {.folder = folder, .why = why};
-	json_t *root = json_object();
+	json_t *root = json_object(), *shares = write_shares(&writer, &definition->shares);
 	char memory[VALUE_TEXT_MAX];
 
 	value_format_memory(config->memory, memory);
@@ -169,6 +192,8 @@ int definition_write(const struct definition *definition, const char *folder, ch
 	put_bool(&writer, root, "rng", config->rng);
 	put_bool(&writer, root, "balloon", config->balloon);
 	put_bool(&writer, root, "test-device", config->test_device);
+	if (shares != NULL)
+		put(&writer, root, "shares", shares);
 	put_text(&writer, root, "engine", engine_names[definition->engine]);
 	*text = NULL;
 	if (writer.error == 0) {

@@ -363,7 +363,7 @@ static int image_fill(const struct image_options *options, const struct definiti
 	if (error == 0)
 		error = image_fill_services(&folder, options, definitions, runtime, services, why);
 	for (unsigned i = 0; error == 0 && i < options->vm_count; i++)
-		error = image_add_vm(&folder, &definitions[i].config, services, screen, why);
+		error = image_add_vm(&folder, &definitions[i], services, screen, why);
 	if (error == 0) {
 		log_print(OS_LOG_INFO, "writing %s", options->output);
 		error = image_make(&folder, options->output, why);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "cli/definition.h"
 #include "lib/error.h"
 #include "monitor/vm_config.h"
 
@@ -120,10 +121,11 @@ int image_check(const struct image_vm *vms, unsigned count, struct error *why);
 
 /* --- image_vm.c */
 
-/* All of a VM: its files, its compiled definition and its monitor's process, which may connect to
- * those of the services that it needs; screen: its terminal is the machine's own. */
-int image_add_vm(struct image_folder *folder, const struct vm_config *config, unsigned services,
-		 bool screen, struct error *why);
+/* All of a VM: its files, its compiled definition and its monitor's process, which has its shares
+ * and may connect to those of the services that it needs; screen: its terminal is the machine's
+ * own. */
+int image_add_vm(struct image_folder *folder, const struct definition *definition,
+		 unsigned services, bool screen, struct error *why);
 
 /* --- image_grub.c */
 

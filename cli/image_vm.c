@@ -96,22 +96,51 @@ static unsigned image_services_of(const struct vm_config *config, unsigned servi
 	return services;
 }
 
-int image_add_vm(struct image_folder *folder, const struct vm_config *config, unsigned services,
-		 bool screen, struct error *why)
+/* The words of a process for its shares, with a space behind each; text is returned.  The longest
+ * list of CPUs, each second one of 64, fits. */
+static const char *image_shares(const struct definition_shares *shares, char text[256])
 {
-	char use[64];
+	size_t used = 0;
+	const char *between = "cpus=";
+
+	text[0] = '\0';
+	if (shares->weight)
+		used += (size_t)snprintf(text + used, 256 - used, "weight=%u ", shares->weight);
+	/* In thousandths of a CPU there. */
+	if (shares->cap)
+		used += (size_t)snprintf(text + used, 256 - used, "cap=%u ", shares->cap * 10);
+	for (unsigned i = 0, last; i < DEFINITION_HOST_CPUS; i = last + 1) {
+		last = i;
+		if (!(shares->host_cpus & BIT(i)))
+			continue;
+		while (last + 1 < DEFINITION_HOST_CPUS && shares->host_cpus & BIT(last + 1))
+			last++;
+		used += (size_t)snprintf(text + used, 256 - used, last > i ? "%s%u-%u" : "%s%u",
+					 between, i, last);
+		between = ",";
+	}
+	if (shares->host_cpus)
+		snprintf(text + used, 256 - used, " ");
+	return text;
+}
+
+int image_add_vm(struct image_folder *folder, const struct definition *definition,
+		 unsigned services, bool screen, struct error *why)
+{
+	const struct vm_config *config = &definition->config;
+	char use[64], shares[256];
 	uint64_t memory = config->memory + config->memory / PROCESS_TABLES_SHARE + PROCESS_MEMORY +
 			  config->cpus * PROCESS_MEMORY_CPU;
 	struct vm_config packed = *config;
 	struct image_module *process = NULL;
-	const char *definition = NULL;
+	const char *compiled = NULL;
 	bool is_new;
 	int error = image_pack_files(folder, config, &packed, why);
 
 	for (unsigned i = 0; i < config->disk_count; i++)
 		packed.disks[i].path = image_volume_of(config->disks[i].path);
 	if (error == 0)
-		error = image_pack_definition(folder, &packed, &definition, why);
+		error = image_pack_definition(folder, &packed, &compiled, why);
 	if (error == 0)
 		error = image_add_module(folder, NULL, false, &process, &is_new, why);
 	if (process == NULL)
@@ -119,8 +148,8 @@ int image_add_vm(struct image_folder *folder, const struct vm_config *config, un
 	snprintf(process->name, sizeof(process->name), "%s", config->name);
 	snprintf(process->path, sizeof(process->path), IMAGE_MONITOR);
 	snprintf(process->arguments, sizeof(process->arguments),
-		 "process memory=%lluM kvm %s%smodule=%s", mebibytes(memory),
-		 screen ? "screen " : "", image_use(image_services_of(config, services), use),
-		 definition);
+		 "process memory=%lluM %skvm %s%smodule=%s", mebibytes(memory),
+		 image_shares(&definition->shares, shares), screen ? "screen " : "",
+		 image_use(image_services_of(config, services), use), compiled);
 	return 0;
 }

@@ -15,8 +15,7 @@
 #include <cmocka.h>
 
 #include "cli/definition.h"
-
-#define MIB (UINT64_C(1) << 20)
+#include "lib/bits.h"
 
 static struct definition definition;
 static struct error why;
@@ -220,6 +219,16 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		{"{\"memory\": \"64T\"}", "web.json: memory: ", "2M to 16T"},
 		{"{\"memory\": true}", "web.json: memory: ", "found true or false"},
 		{"{\"console\": \"vga\"}", "web.json: console: ", "serial, virtio or none"},
+		{"{\"shares\": 3}", "web.json: shares: ", "weight, cap or host-cpus"},
+		{"{\"shares\": {\"weight\": 0}}", "web.json: shares.weight: ", "1 to 10000"},
+		{"{\"shares\": {\"weight\": 10001}}", "web.json: shares.weight: ", "1 to 10000"},
+		{"{\"shares\": {\"cap\": \"50%\"}}", "web.json: shares.cap: ", "found a string"},
+		{"{\"shares\": {\"cap\": 6401}}", "web.json: shares.cap: ", "1 to 6400"},
+		{"{\"shares\": {\"host-cpus\": \"0\"}}",
+		 "web.json: shares.host-cpus: ", "expected an array"},
+		{"{\"shares\": {\"host-cpus\": [0, 64]}}",
+		 "web.json: shares.host-cpus[1]: ", "0 to 63"},
+		{"{\"shares\": {\"pin\": []}}", "web.json: shares: ", "unknown key"},
 		{"{\"engine\": \"xen\"}", "web.json: engine: ", "auto, dyad, kvm or soft"},
 		{"{\"disks\": {}}", "web.json: disks: ", "expected an array"},
 		{"{\"disks\": [\"d\"]}", "web.json: disks[0]: ", "describes a disk"},
@@ -483,6 +492,30 @@ static void written_keys_stand_in_their_order_with_absolute_names(void **state)
 	free(text);
 }
 
+static void shares_are_kept_and_written(void **state)
+{
+	char *text;
+
+	(void)state;
+	assert_int_equal(read_json("{\"kernel\": \"k\", \"shares\": {\"weight\": 300, \"cap\": 150,"
+				   "\"host-cpus\": [0, 2, 63]}}"),
+			 0);
+	assert_int_equal(definition.shares.weight, 300);
+	assert_int_equal(definition.shares.cap, 150);
+	assert_int_equal(definition.shares.host_cpus, BIT(0) | BIT(2) | BIT(63));
+	text = written();
+	assert_non_null(strstr(text, "\"shares\": {\n"
+				     "    \"weight\": 300,\n"
+				     "    \"cap\": 150,\n"
+				     "    \"host-cpus\": [\n"
+				     "      0,\n"
+				     "      2,\n"
+				     "      63\n"
+				     "    ]\n"
+				     "  }"));
+	free(text);
+}
+
 static void a_name_that_json_can_t_hold_is_an_error(void **state)
 {
 	char *text = NULL;
@@ -537,6 +570,7 @@ int main(void)
 		T(what_only_looks_like_a_contradiction_is_taken),
 		T(what_is_written_reads_back_as_the_same),
 		T(written_keys_stand_in_their_order_with_absolute_names),
+		T(shares_are_kept_and_written),
 		T(a_name_that_json_can_t_hold_is_an_error),
 		T(files_that_are_no_definition_are_named),
 	};
