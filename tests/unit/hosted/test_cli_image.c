@@ -288,8 +288,11 @@ static void a_damaged_kernel_is_refused(void **state)
 
 static void a_vm_names_its_files_as_the_image_does(void **state)
 {
-	struct vm_config config = {.name = "web", .append = "", .cpus = 2, .memory = 64 * MIB};
-	struct vm_config back;
+	struct definition web = {
+		.config = {.name = "web", .append = "", .cpus = 2, .memory = 64 * MIB},
+		.shares = {.weight = 200, .cap = 150, .host_cpus = BIT(0) | BIT(2) | BIT(3)},
+	};
+	struct vm_config *config = &web.config, back;
 	char kernel[64], initrd[64];
 	uint8_t *bytes;
 	size_t size;
@@ -299,11 +302,11 @@ static void a_vm_names_its_files_as_the_image_does(void **state)
 	strcpy(kernel, work_path("ker nel"));
 	write_file("initrd.img", content, sizeof(content));
 	strcpy(initrd, work_path("initrd.img"));
-	config.kernel = kernel;
-	config.initrd = initrd;
-	config.modules[0].path = initrd;
-	config.module_count = 1;
-	if (image_add_vm(&folder, &config, 0, true, &why) < 0)
+	config->kernel = kernel;
+	config->initrd = initrd;
+	config->modules[0].path = initrd;
+	config->module_count = 1;
+	if (image_add_vm(&folder, &web, 0, true, &why) < 0)
 		fail_msg("%s", why.text);
 	/* The initrd is there but once. */
 	assert_int_equal(folder.module_count, 4);
@@ -312,8 +315,9 @@ static void a_vm_names_its_files_as_the_image_does(void **state)
 	assert_string_equal(folder.modules[2].name, "2/vm");
 	assert_string_equal(folder.modules[3].name, "web");
 	assert_string_equal(folder.modules[3].path, IMAGE_MONITOR);
-	assert_string_equal(folder.modules[3].arguments,
-			    "process memory=83M kvm screen module=2/vm");
+	assert_string_equal(
+		folder.modules[3].arguments,
+		"process memory=83M weight=200 cap=1500 cpus=0,2-3 kvm screen module=2/vm");
 	bytes = read_content(folder.modules[2].path, &size);
 	assert_int_equal(vm_definition_read(bytes, size, &back, &why), 0);
 	assert_string_equal(back.kernel, "0/ker_nel");
@@ -324,16 +328,18 @@ static void a_vm_names_its_files_as_the_image_does(void **state)
 
 static void an_image_has_no_more_files_than_the_runtime_takes(void **state)
 {
-	struct vm_config config = {.name = "web", .append = "", .cpus = 1, .memory = 64 * MIB};
+	struct definition web = {
+		.config = {.name = "web", .append = "", .cpus = 1, .memory = 64 * MIB},
+	};
 	char kernel[64];
 	int error = 0;
 
 	(void)state;
 	write_file("kernel", content, sizeof(content));
 	strcpy(kernel, work_path("kernel"));
-	config.kernel = kernel;
+	web.config.kernel = kernel;
 	for (unsigned i = 0; error == 0 && i < IMAGE_MODULES_MAX; i++)
-		error = image_add_vm(&folder, &config, 0, false, &why);
+		error = image_add_vm(&folder, &web, 0, false, &why);
 	assert_true(error < 0);
 	assert_int_equal(folder.module_count, IMAGE_MODULES_MAX);
 	assert_non_null(strstr(why.text, "more files than the 64"));
