@@ -24,9 +24,9 @@
 
 #include "abi/ring.h"
 
-#define STORE_RING 256                         /* requests, and answers */
-#define STORE_SEGMENTS 64                      /* of one request */
-#define STORE_NAME 64                          /* of a volume, ended by a zero: A-Z a-z 0-9 . _ - */
+#define STORE_RING 64     /* requests, and answers: a store has no more under way */
+#define STORE_SEGMENTS 64 /* of one request */
+#define STORE_NAME 64     /* of a volume, ended by a zero: A-Z a-z 0-9 . _ - */
 #define STORE_TRANSFER_MAX (UINT64_C(1) << 20) /* bytes of one READ or WRITE */
 #define STORE_ALIGNMENT 4                      /* of memory, that disk controllers need */
 

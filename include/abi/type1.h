@@ -29,8 +29,9 @@ enum type1_call {
 	TYPE1_CLOSE,
 
 	/* --- Memory
-	 * (size, TYPE1_MEMORY_* flags) -> address of zeroed memory, there from the start; -ENOMEM
-	 */
+	 * (size, TYPE1_MEMORY_* flags) -> address of zeroed memory; -ENOMEM.  A service's, and what
+	 * is LARGE, is there from the start.  Other pages come when they are touched, as discarded
+	 * ones do; a process that then finds none ends. */
 	TYPE1_MEMORY_MAP,
 	/* (address, size): a whole mapping, or whole pages of one */
 	TYPE1_MEMORY_UNMAP,

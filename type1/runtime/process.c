@@ -188,11 +188,13 @@ static int64_t make_info(struct process *process)
 		.handles = process->start,
 	};
 	int64_t address = space_map_at(&process->space, 0, PAGE_SIZE, 0);
+	int err;
 
 	memcpy(info.name, process->name, sizeof(info.name));
-	if (address > 0)
-		space_fill(&process->space, (uint64_t)address, &info, sizeof(info));
-	return address;
+	if (address < 0)
+		return address;
+	err = space_fill(&process->space, (uint64_t)address, &info, sizeof(info));
+	return err ? err : address;
 }
 
 static int start_thread(struct process *process, uint64_t entry)
@@ -230,7 +232,8 @@ int process_start(const struct process_options *options,
 	p->references = 1;
 	share_init(&p->share, &options->shares);
 	handles_init(process);
-	err = space_init(&process->space, &process->account);
+	/* Others rely on services: what they need is there from the start. */
+	err = space_init(&process->space, &process->account, !options->service);
 	if (err)
 		goto failed;
 	err = process_load_elf(process, options->elf, options->elf_size, &entry, &why);

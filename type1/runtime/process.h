@@ -76,6 +76,7 @@ struct space {
 	uint64_t sequence; /* [atomic] odd while something goes; raised by each such change */
 	uint64_t cpus;     /* [atomic] those that have its tables loaded, a bit each */
 	struct account *account;
+	bool on_demand; /* [const] memory comes when it is touched, but for large pages */
 	struct spin hold_lock;
 	struct hold *holds; /* [hold_lock] ranges that a device may use: hold.h */
 };

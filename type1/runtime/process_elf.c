@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * process_elf.c - a process's image: an ELF file of 64 bits, linked to fixed addresses (System V
- * ABI, chapters 4 and 5).  It is not trusted: each number is checked before it is used.
+ * ABI, chapters 4 and 5), that begins on a page of memory and stays there.  It is not trusted: each
+ * number is checked before it is used.
  */
 #include <linux/errno.h>
 
@@ -19,22 +20,52 @@ static int refuse(const char **why, const char *reason)
 	return -ENOEXEC;
 }
 
+/* Memory of the process's own, with a copy. */
+static int64_t copy_segment(struct process *process, const struct elf64_phdr *segment,
+			    const uint8_t *file, uint64_t start, uint64_t size)
+{
+	int64_t mapped = space_map_at(&process->space, start, size, TYPE1_MEMORY_WRITE);
+
+	if (mapped < 0)
+		return mapped;
+	return space_fill(&process->space, segment->p_vaddr, file + segment->p_offset,
+			  segment->p_filesz);
+}
+
+/* What can't be written is the file's own pages: all processes that are made of it share them. */
+static int64_t share_segment(struct process *process, const struct elf64_phdr *segment,
+			     const uint8_t *file, uint64_t start, uint64_t size)
+{
+	unsigned flags = segment->p_flags & PF_X ? TYPE1_MEMORY_EXECUTE : 0;
+	uint64_t offset = align_down(segment->p_offset, PAGE_SIZE);
+	struct object *memory;
+	int64_t mapped = memory_object_of_frames(physical_of(file) + offset, size, flags, NULL,
+						 &process->account, &memory);
+
+	if (mapped < 0)
+		return mapped;
+	mapped = space_attach_at(&process->space, start, memory, 0, size, flags);
+	object_put(memory);
+	return mapped;
+}
+
 static int load_segment(struct process *process, const struct elf64_phdr *segment,
 			const uint8_t *file, const char **why)
 {
-	unsigned flags = (segment->p_flags & PF_W ? TYPE1_MEMORY_WRITE : 0) |
-			 (segment->p_flags & PF_X ? TYPE1_MEMORY_EXECUTE : 0);
-	uint64_t start = align_down(segment->p_vaddr, PAGE_SIZE), end;
+	uint64_t start = align_down(segment->p_vaddr, PAGE_SIZE);
+	uint64_t size = align_up(segment->p_vaddr + segment->p_memsz, PAGE_SIZE) - start;
 	int64_t mapped;
 
-	end = align_up(segment->p_vaddr + segment->p_memsz, PAGE_SIZE);
-	mapped = space_map_at(&process->space, start, end - start, flags);
+	if (segment->p_flags & PF_W)
+		mapped = copy_segment(process, segment, file, start, size);
+	else if (segment->p_filesz == segment->p_memsz &&
+		 is_aligned(segment->p_offset ^ segment->p_vaddr, PAGE_SIZE))
+		mapped = share_segment(process, segment, file, start, size);
+	else
+		return refuse(why, "a part of it isn't in the file as it is in memory");
 	if (mapped == -EEXIST)
 		return refuse(why, "parts of it share a page");
-	if (mapped < 0)
-		return (int)mapped;
-	space_fill(&process->space, segment->p_vaddr, file + segment->p_offset, segment->p_filesz);
-	return 0;
+	return mapped < 0 ? (int)mapped : 0;
 }
 
 static bool segment_is_sound(const struct elf64_phdr *segment, size_t size)

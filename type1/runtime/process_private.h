@@ -55,13 +55,16 @@ int process_load_elf(struct process *process, const void *elf, size_t size, uint
 
 /* --- space.c, for process.c and fault.c */
 
-int space_init(struct space *space, struct account *account);
+int space_init(struct space *space, struct account *account, bool on_demand);
 /* Frees all that is mapped; nobody watches it, and the current thread is its last. */
 void space_end(struct space *space);
 /* As space_map(), at that address, or anywhere if it is 0. */
 int64_t space_map_at(struct space *space, uint64_t address, uint64_t size, unsigned flags);
-/* Copies into memory that is mapped, whatever its rights. */
-void space_fill(struct space *space, uint64_t address, const void *from, uint64_t size);
+/* As space_attach(), likewise. */
+int64_t space_attach_at(struct space *space, uint64_t address, struct object *memory,
+			uint64_t offset, uint64_t size, unsigned flags);
+/* Copies into memory that is mapped, whatever its rights.  -ENOMEM: it can't come. */
+int space_fill(struct space *space, uint64_t address, const void *from, uint64_t size);
 /* Loads the space's tables, or the runtime's own (NULL).  Preemption off. */
 void space_load(struct space *space);
 

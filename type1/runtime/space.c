@@ -2,9 +2,10 @@
 /*
  * space.c - address spaces: a list of mappings by address, and the page tables that have them.
  *
- * A mapping's memory is the process's own, there from the start and gone only where it was
- * discarded; or an object's (memory_object.c), which the mapping keeps.  A page that goes is told
- * to the watches first, then taken out of the tables, then out of all TLBs, and freed only then.
+ * A mapping's memory is the process's own, there from the start or, in a space whose memory comes
+ * on demand, when it is touched; gone only where it was discarded.  Or it is an object's
+ * (memory_object.c), which the mapping keeps.  A page that goes is told to the watches first, then
+ * taken out of the tables, then out of all TLBs, and freed only then.
  */
 #include <linux/errno.h>
 
@@ -278,7 +279,9 @@ int64_t space_map_at(struct space *space, uint64_t address, uint64_t size, unsig
 	result = add_mapping(space, address, size, flags, NULL, &mapping);
 	if (result < 0)
 		goto out;
-	result = populate(space, mapping, &done);
+	done = 0;
+	if (!space->on_demand || (flags & TYPE1_MEMORY_LARGE))
+		result = populate(space, mapping, &done);
 	if (result < 0) {
 		release(space, mapping->address, done, true);
 		cut_mapping(space, mapping, mapping->address, mapping->size, &none);
@@ -295,17 +298,17 @@ int64_t space_map(struct space *space, uint64_t size, unsigned flags)
 	return space_map_at(space, 0, size, flags);
 }
 
-int64_t space_attach(struct space *space, struct object *memory, uint64_t offset, uint64_t size,
-		     unsigned flags)
+int64_t space_attach_at(struct space *space, uint64_t address, struct object *memory,
+			uint64_t offset, uint64_t size, unsigned flags)
 {
 	struct object *none = NULL;
 	struct mapping *mapping;
 	int64_t result;
 
-	if (!range_is_sound(0, size) || !memory_object_allows(memory, offset, size, flags))
+	if (!range_is_sound(address, size) || !memory_object_allows(memory, offset, size, flags))
 		return -EINVAL;
 	mutex_lock(&space->lock);
-	result = add_mapping(space, 0, size, flags, memory, &mapping);
+	result = add_mapping(space, address, size, flags, memory, &mapping);
 	if (result < 0)
 		goto out;
 	for (uint64_t done = 0, part; !result && done < size; done += part) {
@@ -330,6 +333,12 @@ int64_t space_attach(struct space *space, struct object *memory, uint64_t offset
 out:
 	mutex_unlock(&space->lock);
 	return result;
+}
+
+int64_t space_attach(struct space *space, struct object *memory, uint64_t offset, uint64_t size,
+		     unsigned flags)
+{
+	return space_attach_at(space, 0, memory, offset, size, flags);
 }
 
 int space_unmap(struct space *space, uint64_t address, uint64_t size)
@@ -413,7 +422,8 @@ static bool is_empty(struct space *space, uint64_t address, uint64_t size)
 	return true;
 }
 
-/* With the lock: a page that was discarded comes again, a large one where all of it was. */
+/* With the lock: a page that was discarded, or never there, comes: a large one where all of it is
+ * missing. */
 static int refault(struct space *space, const struct mapping *mapping, uint64_t address)
 {
 	uint64_t large = align_down(address, 2 * MIB);
@@ -447,28 +457,33 @@ out:
 	return err;
 }
 
-void space_fill(struct space *space, uint64_t address, const void *from, uint64_t size)
+int space_fill(struct space *space, uint64_t address, const void *from, uint64_t size)
 {
 	const uint8_t *bytes = from;
 	struct table_entry entry;
 
-	while (size && table_find(space->root, address, &entry)) {
-		uint64_t offset = address & (entry.size - 1);
-		uint64_t part = MIN(size, entry.size - offset);
+	while (size) {
+		uint64_t offset, part;
 
+		if (space_find(space, address, false, &entry))
+			return -ENOMEM;
+		offset = address & (entry.size - 1);
+		part = MIN(size, entry.size - offset);
 		memcpy((uint8_t *)physical_at(entry.physical) + offset, bytes, part);
 		address += part;
 		bytes += part;
 		size -= part;
 	}
+	return 0;
 }
 
 /* --- The whole space -------------------------------------------------------------------------- */
 
-int space_init(struct space *space, struct account *account)
+int space_init(struct space *space, struct account *account, bool on_demand)
 {
 	mutex_init(&space->lock);
 	space->account = account;
+	space->on_demand = on_demand;
 	space->root = table_create(account);
 	return space->root ? 0 : -ENOMEM;
 }

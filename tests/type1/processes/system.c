@@ -110,6 +110,21 @@ static void test_large_pages(void)
 	}
 }
 
+/* More than the account has, of which little is touched. */
+static void test_memory_on_demand(void)
+{
+	uint64_t most = align_down(process_info->memory / 4 * 3, PAGE);
+	uint8_t *first = map(most, TYPE1_MEMORY_WRITE), *second = map(most, TYPE1_MEMORY_WRITE);
+
+	first[most - 1] = 1;
+	second[most / 2] = 2;
+	/* The runtime's own accesses have pages come, too. */
+	EXPECT(call2(TYPE1_RANDOM, call_address(second + PAGE - 8), 16), 0);
+	EXPECT_THAT(all_are(first, PAGE, 0) && first[most - 1] == 1 && second[most / 2] == 2);
+	EXPECT(unmap(first, most), 0);
+	EXPECT(unmap(second, most), 0);
+}
+
 static void test_memory_objects(void)
 {
 	int64_t handle = call1(TYPE1_MEMORY_CREATE, 3 * PAGE), module, first, second;
@@ -517,6 +532,16 @@ static _Noreturn void leave(void)
 	process_exit(STATUS_LEFT);
 }
 
+/* More than the account has, all of which is touched. */
+static void use_up_memory(void)
+{
+	uint64_t size = align_down(process_info->memory / 4 * 3, PAGE);
+	volatile uint8_t *parts[] = {map(size, TYPE1_MEMORY_WRITE), map(size, TYPE1_MEMORY_WRITE)};
+
+	for (uint64_t at = 0; at < size; at += PAGE)
+		parts[0][at] = parts[1][at] = 1;
+}
+
 static void fault(const char *how)
 {
 	if (text_equal(how, "kernel"))
@@ -525,6 +550,10 @@ static void fault(const char *how)
 		*(volatile uint8_t *)PAGE = 1;
 	else if (text_equal(how, "text"))
 		*(volatile uint8_t *)call_address(main) = 1;
+	else if (text_equal(how, "constant"))
+		*(volatile uint8_t *)call_address("constant") = 1;
+	else if (text_equal(how, "memory"))
+		use_up_memory();
 	else if (text_equal(how, "execute"))
 		((void (*)(void))map(PAGE, TYPE1_MEMORY_WRITE))();
 	else if (text_equal(how, "privileged"))
@@ -593,6 +622,7 @@ int main(const struct type1_info *info)
 	EXPECT(info->version, TYPE1_VERSION);
 	test_memory();
 	test_large_pages();
+	test_memory_on_demand();
 	test_memory_objects();
 	test_futexes();
 	test_threads();
