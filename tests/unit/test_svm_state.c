@@ -220,6 +220,12 @@ static void interrupts_are_virtual(void **state)
 	assert_false(vcpu->inject.has_error);
 	assert_false(control->virtual_interrupt & SVM_V_IRQ);
 	assert_false(c->clean & SVM_CLEAN_VIRTUAL_INTERRUPT);
+	/* One that had waited for its window. */
+	vcpu->inject.kind = CPU_EVENT_NONE;
+	vcpu->want_window = true;
+	svm_inject(c);
+	vcpu->want_window = false;
+	assert_true(injects_virtual(0x31));
 }
 
 static void some_interrupts_are_not(void **state)

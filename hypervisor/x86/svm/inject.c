@@ -179,9 +179,10 @@ void svm_inject(struct svm_vcpu *c)
 	bool event = vcpu->inject.kind != CPU_EVENT_NONE;
 
 	c->vmcb->control.event_injection = 0;
+	/* First: what is delivered may need V_IRQ, which the window has no use for any more. */
+	set_window(c, vcpu->want_window);
 	if (event)
 		deliver(c);
-	set_window(c, vcpu->want_window);
 	set_iret_intercept(c, vcpu->state.nmi_masked &&
 				      !(c->exit_work & (SVM_WORK_IRET | SVM_WORK_VNMI)));
 	c->nmi_stepping = false;
