@@ -47,6 +47,50 @@ static void send_entry(struct fuzz_input *input, struct switch_channel *channel)
 	channel->transmit.head++;
 }
 
+/* A TCP packet to be cut up, of some parts, some of whose bytes are any. */
+static void send_packet(struct fuzz_input *input, struct switch_channel *channel)
+{
+	static const uint8_t start[] = {
+		1, 1, 0, 0, 0,    1, 34, 0, 16, 0, 0,  0, /* virtio: 256 bytes each */
+		2, 0, 0, 0, 0,    2, 2,  0, 0,  0, 0,  HOSTILE + 1, 8, 0, 0x45, 0,
+		0, 0, 0, 0, 0x40, 0, 64, 6, 0,  0, 10, 0,           0, 1, 10,   0,
+		0, 2, 0, 1, 0,    2, 0,  0, 0,  0, 0,  0,           0, 0, 0x50, 0x18};
+	unsigned parts = (unsigned)fuzz_take(input, 1) % (SWITCH_PARTS_MAX + 2) + 1;
+	uint8_t *first = channel->sent[channel->transmit.head % SWITCH_RING].bytes;
+
+	memset(first, 0, SWITCH_PART);
+	memcpy(first, start, sizeof(start));
+	for (unsigned i = (unsigned)fuzz_take(input, 1) % 8; i; i--) {
+		unsigned at = (unsigned)fuzz_take(input, 1) % 160;
+
+		/* Not the addresses. */
+		if (at < 12 || at >= 24)
+			first[at] = (uint8_t)fuzz_take(input, 1);
+	}
+	for (unsigned i = 0; i < parts; i++)
+		channel->sent[channel->transmit.head++ % SWITCH_RING].size =
+			(uint16_t)(i + 1 < parts ? SWITCH_PART | SWITCH_MORE : fuzz_take(input, 2));
+}
+
+/* The next frame that a client has: of one part, or of several where it accepts that. */
+static void check_frame(struct switch_channel *channel, bool accepts)
+{
+	const struct switch_frame *entry = &channel->received[channel->receive.tail % SWITCH_RING];
+	uint32_t size = 0, parts = 0, part;
+
+	fuzz_check(entry->bytes[18] == 2 && entry->bytes[23] == HOSTILE + 1);
+	do {
+		fuzz_check(channel->receive.tail != channel->receive.head);
+		part = channel->received[channel->receive.tail++ % SWITCH_RING].size;
+		fuzz_check(part <= SWITCH_PART || part == (SWITCH_PART | SWITCH_MORE));
+		size += part & ~SWITCH_MORE;
+		parts++;
+	} while (part & SWITCH_MORE);
+	fuzz_check(size >= 12 + ETHERNET_HEADER);
+	fuzz_check(size <= 12 + (accepts ? SWITCH_PACKET_MAX : ETHERNET_FRAME_MAX));
+	fuzz_check(accepts || parts == 1);
+}
+
 /* Whatever the client did, others have sound frames, and no more than there is room for. */
 static void check(struct switch_network *net)
 {
@@ -55,14 +99,8 @@ static void check(struct switch_network *net)
 
 		fuzz_check(!port_broken(&net->network.clients[i].port));
 		fuzz_check(channel->receive.head - channel->receive.tail <= SWITCH_RING);
-		for (; channel->receive.tail != channel->receive.head; channel->receive.tail++) {
-			const struct switch_frame *entry =
-				&channel->received[channel->receive.tail % SWITCH_RING];
-
-			fuzz_check(entry->size >= 12 + ETHERNET_HEADER &&
-				   entry->size <= 12 + ETHERNET_FRAME_MAX);
-			fuzz_check(entry->bytes[18] == 2 && entry->bytes[23] == HOSTILE + 1);
-		}
+		while (channel->receive.tail != channel->receive.head)
+			check_frame(channel, i == HOSTILE + 1);
 	}
 	for (; net->card.sent_count; net->card.sent_count--)
 		fuzz_check(net->card.sent_size[net->card.sent_count - 1] <= ETHERNET_FRAME_MAX);
@@ -76,9 +114,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t broken = 0;
 
 	net->card.room = CARD_SENT_ROOM;
+	switch_network_channel(net, HOSTILE + 1)->accepts =
+		SWITCH_ACCEPTS_CHECKSUM | SWITCH_ACCEPTS_TCP4 | SWITCH_ACCEPTS_ECN;
 	fake_os_monotonic = 1000 * SECOND;
 	for (unsigned i = 0; i < STEPS_MAX && input.left && !broken; i++) {
-		switch (fuzz_take(&input, 1) % 4) {
+		switch (fuzz_take(&input, 1) % 5) {
 		case 0:
 			write_word(&input, channel);
 			break;
@@ -86,6 +126,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			send_entry(&input, channel);
 			break;
 		case 2:
+			send_packet(&input, channel);
+			break;
+		case 3:
 			fake_os_monotonic += fuzz_take(&input, 4);
 			fake_os_run(net->network.loop);
 			break;

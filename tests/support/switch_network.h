@@ -16,6 +16,7 @@
 #include "type1/services/switch/offload.c"
 #include "type1/services/switch/port.c"
 #include "type1/services/switch/relay.c"
+#include "type1/services/switch/segment.c"
 /* clang-format on */
 
 #define NETWORK_CLIENTS 3

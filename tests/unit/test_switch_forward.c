@@ -38,7 +38,7 @@ static uint64_t send_at(unsigned port, const uint8_t *to, const uint8_t *from, u
 
 	memcpy(header, to, ETHERNET_ADDRESS);
 	memcpy(header + ETHERNET_ADDRESS, from, ETHERNET_ADDRESS);
-	return forward_frame(&forward, port, header, size, now);
+	return forward_frame(&forward, port, header, size, ETHERNET_FRAME_MAX, now);
 }
 
 static uint64_t send(unsigned port, const uint8_t *to, const uint8_t *from)

@@ -9,6 +9,7 @@
 #include <linux/errno.h>
 
 #include "abi/switch.h"
+#include "hw/virtio.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
 #include "type1/process/channel.h"
@@ -18,7 +19,7 @@
 #define NET_MTU 1500
 #define NET_HEADER 12 /* struct virtio_net_hdr_v1, virtio 1.2 section 5.1.6 */
 #define NET_ETHERNET_HEADER 14
-#define NET_FRAME_MAX (NET_HEADER + 1518) /* the switch takes no longer ones */
+#define NET_FRAME_MAX (NET_HEADER + SWITCH_PACKET_MAX) /* the switch takes no longer ones */
 #define MAC_SIZE sizeof(((struct switch_port *)0)->mac)
 
 /* All on the loop thread. */
@@ -29,6 +30,7 @@ struct os_net {
 	struct ring transmit, receive;
 	struct os_event *again; /* frames wait for a receiver that is new */
 	bool refused;           /* and told */
+	uint32_t accepts;       /* as in the channel */
 	uint8_t mac[MAC_SIZE];
 	void (*readable)(void *arg);
 	void *arg;
@@ -45,24 +47,26 @@ static size_t iov_size(const struct os_iov *iov, unsigned count)
 	return size;
 }
 
-/* All of them. */
-static void iov_read(const struct os_iov *iov, unsigned count, uint8_t *to)
-{
-	for (unsigned i = 0; i < count; i++) {
-		memcpy(to, iov[i].base, iov[i].length);
-		to += iov[i].length;
-	}
-}
+/* A place in them. */
+struct iov_place {
+	const struct os_iov *iov;
+	size_t offset;
+};
 
-/* size bytes, which they have. */
-static void iov_write(const struct os_iov *iov, const uint8_t *from, size_t size)
+/* The next size bytes, which they have, to or from there. */
+static void iov_copy(struct iov_place *place, uint8_t *bytes, size_t size, bool write)
 {
-	for (; size; iov++) {
-		size_t part = MIN(iov->length, size);
+	while (size) {
+		const struct os_iov *iov = place->iov;
+		size_t part = MIN(iov->length - place->offset, size);
+		uint8_t *at = (uint8_t *)iov->base + place->offset;
 
-		memcpy(iov->base, from, part);
-		from += part;
+		memcpy(write ? at : bytes, write ? bytes : at, part);
+		bytes += part;
 		size -= part;
+		place->offset += part;
+		if (place->offset == iov->length)
+			*place = (struct iov_place){iov + 1, 0};
 	}
 }
 
@@ -85,6 +89,7 @@ static int net_connect(struct os_net *net)
 	ring_init(&net->transmit, &net->shared->transmit, SWITCH_RING);
 	ring_init(&net->receive, &net->shared->receive, SWITCH_RING);
 	memcpy(net->shared->port.mac, net->mac, MAC_SIZE);
+	net->shared->accepts = net->accepts;
 	/* Behind the rest, for the switch may be looking. */
 	__atomic_store_n(&net->shared->port.ready, 1, __ATOMIC_RELEASE);
 	(void)channel_signal(&net->channel);
@@ -176,7 +181,7 @@ void os_net_close(struct os_net *net)
 void os_net_get_info(const struct os_net *net, struct os_net_info *info)
 {
 	(void)net;
-	*info = (struct os_net_info){.mtu = NET_MTU, .offloads = false};
+	*info = (struct os_net_info){.mtu = NET_MTU, .offloads = true};
 }
 
 void os_net_set_receiver(struct os_net *net, void (*readable)(void *), void *arg)
@@ -190,47 +195,91 @@ void os_net_set_receiver(struct os_net *net, void (*readable)(void *), void *arg
 
 void os_net_set_offloads(struct os_net *net, uint64_t guest_features)
 {
-	/* Frames to the guest are always whole and their checksums right. */
-	(void)net;
-	(void)guest_features;
+	static const struct {
+		unsigned feature;
+		uint32_t accepts;
+	} table[] = {
+		{VIRTIO_NET_F_GUEST_CSUM, SWITCH_ACCEPTS_CHECKSUM},
+		{VIRTIO_NET_F_GUEST_TSO4, SWITCH_ACCEPTS_TCP4},
+		{VIRTIO_NET_F_GUEST_TSO6, SWITCH_ACCEPTS_TCP6},
+		{VIRTIO_NET_F_GUEST_ECN, SWITCH_ACCEPTS_ECN},
+	};
+
+	net->accepts = 0;
+	for (unsigned i = 0; i < ARRAY_COUNT(table); i++)
+		if (guest_features & BIT(table[i].feature))
+			net->accepts |= table[i].accepts;
+	if (net->channel.handle)
+		__atomic_store_n(&net->shared->accepts, net->accepts, __ATOMIC_RELAXED);
 }
 
 int os_net_send(struct os_net *net, const struct os_iov *iov, unsigned count)
 {
 	size_t size = iov_size(iov, count);
-	struct switch_frame *entry;
+	uint32_t parts = (uint32_t)((size + SWITCH_PART - 1) / SWITCH_PART);
+	struct iov_place place = {iov, 0};
 
 	if (size < NET_HEADER + NET_ETHERNET_HEADER || size > NET_FRAME_MAX)
 		return -EINVAL;
-	if (!net->channel.handle || !ring_room(&net->transmit))
+	if (!net->channel.handle || ring_room(&net->transmit) < parts)
 		return -EAGAIN;
-	entry = &net->shared->sent[ring_place(&net->transmit, 0)];
-	iov_read(iov, count, entry->bytes);
-	/* Nothing is left open. */
-	memset(entry->bytes, 0, NET_HEADER);
-	entry->size = (uint16_t)size;
-	if (ring_produce(&net->transmit, 1))
+	for (uint32_t i = 0; i < parts; i++) {
+		struct switch_frame *entry = &net->shared->sent[ring_place(&net->transmit, i)];
+		size_t part = MIN(size, SWITCH_PART);
+
+		iov_copy(&place, entry->bytes, part, false);
+		size -= part;
+		entry->size = (uint16_t)(part | (size ? SWITCH_MORE : 0));
+	}
+	if (ring_produce(&net->transmit, parts))
 		(void)channel_signal(&net->channel);
+	return 0;
+}
+
+/* The parts of the next frame, 0: they are none; and its size.  A switch that has lost its mind can
+ * give a guest nonsense, but not memory. */
+static uint32_t find_parts(struct os_net *net, uint32_t filled, size_t *size)
+{
+	*size = 0;
+	for (uint32_t parts = 0; parts < MIN(filled, SWITCH_PARTS_MAX);) {
+		uint32_t part = __atomic_load_n(
+			&net->shared->received[ring_place(&net->receive, parts)].size,
+			__ATOMIC_RELAXED);
+
+		parts++;
+		if ((part & ~SWITCH_MORE) > SWITCH_PART)
+			return 0;
+		*size += part & ~SWITCH_MORE;
+		if (!(part & SWITCH_MORE))
+			return *size == (size_t)(parts - 1) * SWITCH_PART + part ? parts : 0;
+	}
 	return 0;
 }
 
 int64_t os_net_receive(struct os_net *net, const struct os_iov *iov, unsigned count)
 {
-	const struct switch_frame *entry;
-	int64_t size;
+	struct iov_place place = {iov, 0};
+	uint32_t filled, parts;
+	size_t size, left;
 
 	if (!net->channel.handle)
 		return -EAGAIN;
-	while (!ring_filled(&net->receive))
+	while (!(filled = ring_filled(&net->receive)))
 		if (ring_wait(&net->receive, 0))
 			return -EAGAIN;
-	entry = &net->shared->received[ring_place(&net->receive, 0)];
-	/* A switch that has lost its mind can give a guest nonsense, but not memory. */
-	size = MIN(__atomic_load_n(&entry->size, __ATOMIC_RELAXED), sizeof(entry->bytes));
-	if (iov_size(iov, count) < (size_t)size || size < NET_HEADER)
-		size = -EMSGSIZE;
-	else
-		iov_write(iov, entry->bytes, (size_t)size);
-	(void)ring_consume(&net->receive, 1);
-	return size;
+	parts = find_parts(net, filled, &size);
+	if (!parts || size < NET_HEADER || iov_size(iov, count) < size) {
+		(void)ring_consume(&net->receive, MAX(parts, 1u));
+		return -EMSGSIZE;
+	}
+	left = size;
+	for (uint32_t i = 0; i < parts; i++) {
+		size_t part = MIN(left, SWITCH_PART);
+
+		iov_copy(&place, net->shared->received[ring_place(&net->receive, i)].bytes, part,
+			 true);
+		left -= part;
+	}
+	(void)ring_consume(&net->receive, parts);
+	return (int64_t)size;
 }

@@ -283,7 +283,7 @@ static uint64_t forward_known(struct forward *forward, unsigned index,
 }
 
 uint64_t forward_frame(struct forward *forward, unsigned index, const uint8_t *header,
-		       uint32_t size, uint64_t now)
+		       uint32_t size, uint32_t most, uint64_t now)
 {
 	struct forward_port *port = &forward->ports[index];
 	const struct forward_entry *entry;
@@ -291,8 +291,8 @@ uint64_t forward_frame(struct forward *forward, unsigned index, const uint8_t *h
 
 	/* Also what is dropped has cost the switch its time. */
 	if (port->rate)
-		bucket_take(&port->sent, rate_cost(port->rate, MIN(size, ETHERNET_FRAME_MAX)), now);
-	if (size < ETHERNET_HEADER || size > ETHERNET_FRAME_MAX) {
+		bucket_take(&port->sent, rate_cost(port->rate, MIN(size, most)), now);
+	if (size < ETHERNET_HEADER || size > most) {
 		port->counts.bad_size++;
 		return 0;
 	}

@@ -82,11 +82,11 @@ void forward_remove(struct forward *forward, unsigned port);
 uint64_t forward_wait(const struct forward *forward, unsigned port, uint64_t now);
 /*
  * The set of ports that get a frame which came in by port: never that one, and none when it breaks
- * a rule.  header: its first ETHERNET_HEADER bytes, in memory that nobody else writes to, if it is
- * that long.
+ * a rule, such as being longer than `most`.  header: its first ETHERNET_HEADER bytes, in memory
+ * that nobody else writes to, if it is that long.
  */
 uint64_t forward_frame(struct forward *forward, unsigned port, const uint8_t *header, uint32_t size,
-		       uint64_t now);
+		       uint32_t most, uint64_t now);
 
 /* To be called every FORWARD_AGE_PERIOD or so: forgets what was not heard for FORWARD_AGE. */
 #define FORWARD_AGE (UINT64_C(300) * 1000000000) /* IEEE 802.1Q, table 8-6 */

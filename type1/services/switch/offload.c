@@ -14,8 +14,6 @@
 
 bool offload_possible(const struct virtio_net_hdr_v1 *header, uint32_t size)
 {
-	if (header->gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return false;
 	if (!(header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return true;
 	/* Behind the addresses, which are judged before it is written. */
@@ -25,9 +23,9 @@ bool offload_possible(const struct virtio_net_hdr_v1 *header, uint32_t size)
 }
 
 /* Of words of four bytes, which 64 bits hold without a carry, folded to one of two. */
-static uint16_t sum(const uint8_t *bytes, uint32_t size)
+uint16_t offload_sum(uint16_t before, const uint8_t *bytes, uint32_t size)
 {
-	uint64_t total = 0;
+	uint64_t total = before;
 
 	for (; size >= sizeof(uint32_t); size -= sizeof(uint32_t), bytes += sizeof(uint32_t))
 		total += load_le32(bytes);
@@ -46,7 +44,8 @@ void offload_finish(const struct virtio_net_hdr_v1 *header, uint8_t *frame, uint
 
 	if (!(header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return;
-	checksum = (uint16_t)~sum(frame + header->checksum_start, size - header->checksum_start);
+	checksum = (uint16_t)~offload_sum(0, frame + header->checksum_start,
+					  size - header->checksum_start);
 	/* UDP's zero is "none" (RFC 768); the other zero is the same number. */
 	if (!checksum)
 		checksum = UINT16_MAX;

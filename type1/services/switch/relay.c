@@ -18,18 +18,48 @@ static unsigned first_port(uint64_t set)
 
 /* --- To a port */
 
+/* Where the card's next frame is to be written, or NULL: it is dropped and counted. */
+static uint8_t *uplink_buffer(struct uplink *uplink)
+{
+	uint8_t *buffer = uplink->nic->ops->transmit_buffer(uplink->nic);
+
+	if (!buffer)
+		uplink->full++;
+	return buffer;
+}
+
+static void uplink_send(struct uplink *uplink, uint32_t size)
+{
+	uplink->nic->ops->transmit(uplink->nic, size);
+	uplink->sent++;
+}
+
+static void uplink_put_segments(struct uplink *uplink, const struct frame *frame)
+{
+	const uint8_t *packet = frame_gathered(frame);
+	uint8_t *buffer;
+
+	for (uint32_t i = 0; i < segments_count(&frame->segments); i++) {
+		buffer = uplink_buffer(uplink);
+		if (!buffer)
+			return;
+		uplink_send(uplink, segment_write(&frame->segments, packet, i, buffer));
+	}
+}
+
 static void uplink_put(struct uplink *uplink, const struct frame *frame)
 {
-	const struct nic_ops *ops = uplink->nic->ops;
-	uint8_t *buffer = ops->transmit_buffer(uplink->nic);
+	uint8_t *buffer;
 
-	if (!buffer) {
-		uplink->full++;
+	if (frame_is_packet(frame)) {
+		uplink_put_segments(uplink, frame);
 		return;
 	}
+	buffer = uplink_buffer(uplink);
+	if (!buffer)
+		return;
 	frame_write(frame, buffer);
-	ops->transmit(uplink->nic, frame->size);
-	uplink->sent++;
+	uplink_send(uplink, frame->size);
 }
 
 static void relay_put(struct network *network, uint64_t to, const struct frame *frame)
@@ -105,7 +135,7 @@ static bool relay_client(struct network *network, unsigned number, uint64_t now)
 		if (frame.size)
 			relay_put(network,
 				  forward_frame(&network->forward, number, frame.ethernet,
-						frame.size, now),
+						frame.size, SWITCH_PACKET_MAX, now),
 				  &frame);
 	}
 	port_give_back(port);
@@ -126,7 +156,8 @@ static bool relay_uplink(struct network *network, unsigned number, uint64_t now)
 		/* What is too short or too long is counted, and goes nowhere. */
 		frame_of(&frame, bytes, size);
 		relay_put(network,
-			  forward_frame(&network->forward, number, frame.ethernet, size, now),
+			  forward_frame(&network->forward, number, frame.ethernet, size,
+					ETHERNET_FRAME_MAX, now),
 			  &frame);
 		nic->ops->receive_done(nic);
 	}
