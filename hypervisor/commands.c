@@ -255,6 +255,9 @@ static const struct command commands[] = {
 
 /* --- From a command to who does it ------------------------------------------------------------ */
 
+/* Not inlined where KVM_RUN is, which needs none of what they have on the stack. */
+#define APART __attribute__((noinline))
+
 enum object { OBJECT_SYSTEM, OBJECT_VM, OBJECT_VCPU };
 
 static bool is_for(const struct command *command, enum object object)
@@ -335,7 +338,8 @@ static int64_t dispatch(const struct command *command, const struct target *targ
 	}
 }
 
-int64_t hypervisor_system_command(const struct backend *backend, uint32_t number, uint64_t arg)
+APART int64_t hypervisor_system_command(const struct backend *backend, uint32_t number,
+					uint64_t arg)
 {
 	const struct command *command = find(OBJECT_SYSTEM, number);
 	struct target target = {.backend = backend};
@@ -354,7 +358,7 @@ static int64_t check_needs(const struct vm *vm, uint32_t needs, bool irqchip)
 	return 0;
 }
 
-int64_t hypervisor_vm_command(struct vm *vm, uint32_t number, uint64_t arg)
+APART int64_t hypervisor_vm_command(struct vm *vm, uint32_t number, uint64_t arg)
 {
 	const struct command *command = find(OBJECT_VM, number);
 	struct target target = {.vm = vm};
@@ -386,7 +390,7 @@ static int64_t run(struct vcpu *vcpu, uint64_t arg)
 	return result;
 }
 
-static int64_t perform_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t arg)
+APART static int64_t perform_vcpu_command(struct vcpu *vcpu, uint32_t number, uint64_t arg)
 {
 	const struct command *command = find(OBJECT_VCPU, number);
 	struct target target = {.vcpu = vcpu};

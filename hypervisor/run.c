@@ -98,16 +98,14 @@ static bool has_interrupt(struct vcpu *vcpu)
 	return vcpu->queued_interrupt >= 0 || (vcpu->lapic && lapic_pending(vcpu->lapic) >= 0);
 }
 
-/* others: whether one that was there before could be taken on top. */
-static int take_interrupt(struct vcpu *vcpu, bool offer, bool *others)
+static struct lapic_taken take_interrupt(struct vcpu *vcpu, bool offer)
 {
 	int vector = vcpu->queued_interrupt;
 
 	vcpu->queued_interrupt = -1;
-	*others = true;
 	if (vector >= 0 || !vcpu->lapic)
-		return vector;
-	return lapic_acknowledge(vcpu->lapic, offer, others);
+		return (struct lapic_taken){vector, true};
+	return lapic_acknowledge(vcpu->lapic, offer);
 }
 
 /*
@@ -135,12 +133,13 @@ static void choose_event(struct vcpu *vcpu, bool offer)
 		vcpu->want_nmi_window = vcpu->nmi_pending;
 	}
 	if (vcpu->inject.kind == CPU_EVENT_NONE && takes_interrupts(vcpu) && !is_shadowed(vcpu)) {
-		int vector = take_interrupt(vcpu, offer, &others);
+		struct lapic_taken taken = take_interrupt(vcpu, offer);
 
-		if (vector < 0)
+		if (taken.vector < 0)
 			return;
-		vcpu->inject =
-			(struct cpu_event){.kind = CPU_EVENT_INTERRUPT, .vector = (uint8_t)vector};
+		others = taken.others;
+		vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT,
+						  .vector = (uint8_t)taken.vector};
 	}
 	vcpu->want_window = others && !vcpu->debug_block_interrupts && has_interrupt(vcpu);
 }
@@ -199,17 +198,17 @@ static bool is_page_fault(const struct cpu_event *event)
 
 static enum run_step enter_guest(struct vcpu *vcpu)
 {
-	struct exit exit;
+	struct exit *exit = &vcpu->exit;
 
-	exit.kind = EXIT_NONE;
-	exit.access.refused = false;
+	exit->kind = EXIT_NONE;
+	exit->access.refused = false;
 	vcpu_enter_guest(vcpu);
-	vcpu->vm->backend->run(vcpu, &exit);
+	vcpu->vm->backend->run(vcpu, exit);
 	vcpu_leave_guest(vcpu);
 	/* One whose delivery isn't done carries its address where the caller finds it. */
 	if (is_page_fault(&vcpu->inject))
 		vcpu->state.cr2 = vcpu->exception_address;
-	return exit.kind == EXIT_NONE ? RUN_GO_ON : run_handle_exit(vcpu, &exit);
+	return exit->kind == EXIT_NONE ? RUN_GO_ON : run_handle_exit(vcpu, exit);
 }
 
 static int64_t run_until_exit(struct vcpu *vcpu)
@@ -264,16 +263,14 @@ bool run_look_fast(struct vcpu *vcpu)
 /* The data that the caller read for the guest from its device: copied once, as it may change. */
 static void complete_access(struct vcpu *vcpu)
 {
-	const struct exit_access *access = &vcpu->access;
+	const struct exit_access *access = &vcpu->exit.access;
 	const uint8_t *from = access->space == EXIT_SPACE_PORT
 				      ? (const uint8_t *)vcpu->run + RUN_PORT_DATA
 				      : vcpu->run->mmio.data;
-	uint64_t data = 0;
 
-	if (!access->write)
-		memcpy(&data, from, access->size);
 	vcpu->access_pending = false;
-	vcpu->vm->backend->complete_access(vcpu, data);
+	vcpu->vm->backend->complete_access(vcpu,
+					   access->write ? 0 : load_sized(from, access->size));
 }
 
 /*

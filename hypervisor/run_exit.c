@@ -67,7 +67,6 @@ static enum run_step leave_access(struct vcpu *vcpu, const struct exit_access *a
 {
 	struct kvm_run *run = vcpu->run;
 
-	vcpu->access = *access;
 	vcpu->access_pending = true;
 	if (access->space == EXIT_SPACE_PORT) {
 		run->exit_reason = KVM_EXIT_IO;
@@ -94,8 +93,6 @@ static enum run_step handle_access(struct vcpu *vcpu, const struct exit_access *
 	uint64_t data = access->write ? access->data & size_mask(access->size) : 0;
 	bool done = false;
 
-	if (access->refused)
-		return leave_access(vcpu, access);
 	if (access->space == EXIT_SPACE_MEMORY && vcpu->lapic)
 		done = irqchip_memory(vcpu, access->address, access->size, access->write, &data);
 	else if (vcpu->vm->irqchip)
@@ -214,16 +211,16 @@ static enum run_step leave_failed(struct vcpu *vcpu, const struct exit *exit)
 	return RUN_LEAVE;
 }
 
-enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit)
+/* Kept out of the way of the commonest. */
+__attribute__((noinline)) static enum run_step handle(struct vcpu *vcpu, const struct exit *exit)
 {
-	if (exit->kind == EXIT_ACCESS) /* the commonest that comes here */
-		return handle_access(vcpu, &exit->access);
 	switch (exit->kind) {
 	case EXIT_NONE:
 	case EXIT_INTERRUPT_WINDOW:
 	case EXIT_NMI_WINDOW:
-	case EXIT_ACCESS: /* handled above */
 		return RUN_GO_ON;
+	case EXIT_ACCESS:
+		return handle_access(vcpu, &exit->access);
 	case EXIT_CPUID:
 		return handle_cpuid(vcpu, exit->length);
 	case EXIT_MSR_READ:
@@ -255,6 +252,13 @@ enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit)
 		return leave_failed(vcpu, exit);
 	}
 	return RUN_GO_ON;
+}
+
+enum run_step run_handle_exit(struct vcpu *vcpu, const struct exit *exit)
+{
+	if (exit->kind == EXIT_ACCESS && exit->access.refused)
+		return leave_access(vcpu, &exit->access);
+	return handle(vcpu, exit);
 }
 
 /* --- Exits that need nothing but the vCPU ----------------------------------------------------- */

@@ -61,7 +61,7 @@ struct vcpu {
 	bool debug_step, debug_software, debug_hardware;
 	bool debug_block_interrupts; /* none is delivered meanwhile */
 
-	bool access_pending; /* [own] see access */
+	bool access_pending; /* [own] see exit */
 	uint64_t debug_dr[4], debug_dr7;
 
 	/* [own] An exception that the core found while it finished an exit; the backend delivers
@@ -80,9 +80,9 @@ struct vcpu {
 	uint32_t mp_state; /* [own] KVM_MP_STATE_*; of the values only those of x86 */
 	uint32_t sipi_vector;
 
-	/* [own] The device access that the caller works on (access_pending), completed when it runs
-	 * the vCPU again. */
-	struct exit_access access;
+	/* [own] The last one.  With access_pending it is a device access that the caller works on,
+	 * completed when it runs the vCPU again. */
+	struct exit exit;
 
 	/* [own] CPUID as the caller set it, and what follows from it. */
 	struct kvm_cpuid_entry2 *cpuid;

@@ -83,6 +83,40 @@ static inline void store_le64(void *at, uint64_t value)
 	__builtin_memcpy(at, &value, sizeof(value));
 }
 
+/* Of size bytes (1 to 8), the common sizes each in one piece; every byte is read or written once.
+ */
+static inline uint64_t load_sized(const void *at, unsigned size)
+{
+	uint64_t value = 0;
+
+	if (size == 1)
+		return *(const uint8_t *)at;
+	if (size == 2)
+		return load_le16(at);
+	if (size == 4)
+		return load_le32(at);
+	if (size == 8)
+		return load_le64(at);
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint64_t)((const uint8_t *)at)[i] << 8 * i;
+	return value;
+}
+
+static inline void store_sized(void *at, unsigned size, uint64_t value)
+{
+	if (size == 1)
+		*(uint8_t *)at = (uint8_t)value;
+	else if (size == 2)
+		store_le16(at, (uint16_t)value);
+	else if (size == 4)
+		store_le32(at, (uint32_t)value);
+	else if (size == 8)
+		store_le64(at, value);
+	else
+		for (unsigned i = 0; i < size; i++)
+			((uint8_t *)at)[i] = (uint8_t)(value >> 8 * i);
+}
+
 /* All ones in the low size bytes (1 to 8): what an access that nobody claims reads. */
 static inline uint64_t size_mask(unsigned size)
 {

@@ -95,14 +95,11 @@ static void write_port(struct irqchip *chip, uint16_t port, uint8_t value)
 }
 
 /* The chips are 8 bits wide: a wider access is one to each of its ports, as the ISA bus has it. */
-bool irqchip_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint64_t *data)
+static void access_ports(struct irqchip *chip, uint16_t port, uint8_t size, bool write,
+			 uint64_t *data)
 {
-	struct irqchip *chip = vcpu->vm->irqchip;
 	uint64_t value = 0;
 
-	/* Most ports are others'. */
-	if ((port >= PORTS_END && (port & ~1u) != PIC_ELCR_PORT) || !owns_port(chip, port))
-		return false;
 	for (unsigned i = 0; i < size; i++) {
 		bool owned = owns_port(chip, port + i);
 
@@ -114,6 +111,16 @@ bool irqchip_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, ui
 	}
 	if (!write)
 		*data = value;
+}
+
+bool irqchip_port(struct vcpu *vcpu, uint16_t port, uint8_t size, bool write, uint64_t *data)
+{
+	struct irqchip *chip = vcpu->vm->irqchip;
+
+	/* Most ports are others'. */
+	if ((port >= PORTS_END && (port & ~1u) != PIC_ELCR_PORT) || !owns_port(chip, port))
+		return false;
+	access_ports(chip, port, size, write, data);
 	return true;
 }
 

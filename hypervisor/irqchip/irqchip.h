@@ -72,12 +72,15 @@ void lapic_set_features(struct lapic *lapic, bool x2apic, bool deadline, uint8_t
 /* The vector that the CPU would take now, were its interrupts on (local APIC, else the PIC's by
  * LVT0 or ExtINT): -1 for none. */
 int lapic_pending(struct lapic *lapic);
+struct lapic_taken {
+	int vector;  /* -1: there was none */
+	bool others; /* whether one that was there before could be taken on top of it */
+};
 /*
- * Takes it: the acknowledge cycle. -1 when there is none.  It may offer the guest to end it by its
- * flag in memory, unless offer is false; in atomic context it is, and no flag may be offered yet.
- * others: whether one that was there before could be taken on top of it.
+ * Takes it: the acknowledge cycle.  It may offer the guest to end it by its flag in memory, unless
+ * offer is false; in atomic context it is, and no flag may be offered yet.
  */
-int lapic_acknowledge(struct lapic *lapic, bool offer, bool *others);
+struct lapic_taken lapic_acknowledge(struct lapic *lapic, bool offer);
 /* NMI, INIT and start-up IPI that came; each call takes them. Bits below. */
 uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 #define LAPIC_SIGNAL_NMI 1u

@@ -306,28 +306,26 @@ int lapic_pending(struct lapic *lapic)
 	return next_vector(lapic);
 }
 
-int lapic_acknowledge(struct lapic *lapic, bool offer, bool *others)
+struct lapic_taken lapic_acknowledge(struct lapic *lapic, bool offer)
 {
 	int vector;
 
-	*others = true;
 	if (has_extint(lapic)) {
 		vector = pic_acknowledge(lapic->chip);
 		if (vector >= 0)
-			return vector;
+			return (struct lapic_taken){vector, true};
 	}
 	if (lapic->pv_eoi_set)
 		lapic_pv_eoi_sync(lapic, __atomic_load_n(&lapic->irr_any, __ATOMIC_SEQ_CST));
 	vector = next_vector(lapic);
 	if (vector < 0)
-		return -1;
+		return (struct lapic_taken){-1, true};
 	put_bit(lapic, APIC_IRR, (uint8_t)vector, false);
 	put_bit(lapic, APIC_ISR, (uint8_t)vector, true);
 	__atomic_store_n(&lapic->in_service, lapic->in_service + 1, __ATOMIC_RELAXED);
-	*others = false;
 	if (lapic->pv_eoi_gpa && offer)
 		lapic_pv_eoi_offer(lapic);
-	return vector;
+	return (struct lapic_taken){vector, false};
 }
 
 uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector)

@@ -132,43 +132,6 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct load_entry *entry, struct err
 
 /* --- Exits ------------------------------------------------------------------------------------ */
 
-/* size is 1, 2 or 4 for ports, any up to 8 for memory; the common ones without a call to memcpy().
- */
-static inline uint64_t load_sized(const void *from, unsigned size)
-{
-	uint64_t value = 0;
-
-	switch (size) {
-	case 1:
-		return *(const uint8_t *)from;
-	case 2:
-		return load_le16(from);
-	case 4:
-		return load_le32(from);
-	default:
-		memcpy(&value, from, size);
-		return value;
-	}
-}
-
-static inline void store_sized(void *to, unsigned size, uint64_t value)
-{
-	switch (size) {
-	case 1:
-		*(uint8_t *)to = (uint8_t)value;
-		break;
-	case 2:
-		store_le16(to, (uint16_t)value);
-		break;
-	case 4:
-		store_le32(to, (uint32_t)value);
-		break;
-	default:
-		memcpy(to, &value, size);
-		break;
-	}
-}
-
 /* A string instruction leaves count items of size bytes, one behind the other, in the shared page.
  */
 static void handle_port(struct vcpu *vcpu)

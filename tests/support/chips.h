@@ -180,10 +180,10 @@ static inline uint64_t ioapic_entry(struct chips *chips, unsigned pin)
 static inline int chips_take(struct chips *chips, unsigned cpu)
 {
 	int pending = lapic_pending(chips_lapic(chips, cpu));
-	bool others = true;
-	int taken = pending < 0 ? -1 : lapic_acknowledge(chips_lapic(chips, cpu), true, &others);
 
-	return taken == pending ? taken : -2;
+	if (pending < 0)
+		return -1;
+	return lapic_acknowledge(chips_lapic(chips, cpu), true).vector == pending ? pending : -2;
 }
 
 static inline void chips_eoi(struct chips *chips, unsigned cpu)

@@ -25,16 +25,13 @@ static struct event *event_of(struct host_event *event)
 int host_event_get(int32_t number, struct host_event **event)
 {
 	struct process *process = process_current();
-	struct object *object;
-	int err;
+	struct event *found;
 
 	if (!process || number < 0)
 		return -EBADF;
-	err = handle_find(process, (uint64_t)number, OBJECT_EVENT, &object);
-	if (err < 0)
-		return err;
-	*event = (struct host_event *)CONTAINER_OF(object, struct event, object);
-	return 0;
+	found = event_find(process, (uint64_t)number);
+	*event = (struct host_event *)found;
+	return found ? 0 : -EBADF;
 }
 
 void host_event_put(struct host_event *event)

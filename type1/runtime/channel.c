@@ -258,118 +258,95 @@ static int create_listener(struct process *process, struct listener **out)
 	return err;
 }
 
-int64_t syscall_listen(struct process *process, const uint64_t *arguments)
+int64_t syscall_listen(const struct call *call)
 {
 	struct listener *listener;
-	struct object *port;
 	int err;
 
-	if (!process->service)
+	if (!call->process->service)
 		return -EPERM;
-	err = handle_find(process, arguments[0], OBJECT_PORT, &port);
+	err = create_listener(call->process, &listener);
 	if (err)
 		return err;
-	err = create_listener(process, &listener);
-	if (!err) {
-		err = port_watch(port, listener->event, arguments[1], &process->account);
-		if (err)
-			object_put(&listener->object);
-		else
-			event_signal(listener->event); /* of those who came before */
+	err = port_watch(call->object, listener->event, call->args[1], &call->process->account);
+	if (err) {
+		object_put(&listener->object);
+		return err;
 	}
-	object_put(port);
-	return err ? err : handle_add(process, &listener->object);
+	event_signal(listener->event); /* of those who came before */
+	return handle_add(call->process, &listener->object);
 }
 
-int64_t syscall_accept(struct process *process, const uint64_t *arguments)
+int64_t syscall_accept(const struct call *call)
 {
-	struct channel_end *end;
+	struct channel_end *end = create_end(call->process, CHANNEL_SERVICE);
 	struct channel *channel;
-	struct object *object;
-	int err = handle_find(process, arguments[0], OBJECT_LISTENER, &object);
+	int err = -EAGAIN;
 
-	if (err)
-		return err;
-	end = create_end(process, CHANNEL_SERVICE);
-	channel = end ? take_channel(listener_of(object)->service) : NULL;
-	object_put(object);
 	if (!end)
 		return -ENOMEM;
-	err = -EAGAIN;
+	channel = take_channel(listener_of(call->object)->service);
 	if (channel) {
 		join(end, channel);
 		event_signal(end->event); /* of what the client has signalled before */
-		err = user_copy_out(arguments[1], &channel->client, sizeof(channel->client));
+		err = user_copy_out(call->args[1], &channel->client, sizeof(channel->client));
 	}
 	if (err) {
 		object_put(&end->object);
 		return err;
 	}
-	return handle_add(process, &end->object);
+	return handle_add(call->process, &end->object);
 }
 
-int64_t syscall_connect(struct process *process, const uint64_t *arguments)
+int64_t syscall_connect(const struct call *call)
 {
-	uint64_t size = align_up(arguments[1], PAGE_SIZE);
+	uint64_t size = align_up(call->args[1], PAGE_SIZE);
+	struct service *service = service_of(call->object);
 	struct channel_end *end;
 	struct channel *channel;
-	struct object *service;
-	int err = handle_find(process, arguments[0], OBJECT_SERVICE, &service);
+	int err = -ENOMEM;
 
-	if (err)
-		return err;
-	err = -EINVAL;
-	if (!arguments[1] || arguments[1] > TYPE1_CHANNEL_MAX)
-		goto out;
-	err = -ENOMEM;
-	end = create_end(process, CHANNEL_CLIENT);
+	if (!call->args[1] || call->args[1] > TYPE1_CHANNEL_MAX)
+		return -EINVAL;
+	end = create_end(call->process, CHANNEL_CLIENT);
 	if (!end)
-		goto out;
-	channel = create_channel(process, service_of(service), size);
+		return -ENOMEM;
+	channel = create_channel(call->process, service, size);
 	if (channel) {
 		join(end, channel);
-		err = queue_channel(service_of(service), channel);
+		err = queue_channel(service, channel);
 	}
-	if (err)
+	if (err) {
 		object_put(&end->object);
-out:
-	object_put(service);
-	return err ? err : handle_add(process, &end->object);
+		return err;
+	}
+	return handle_add(call->process, &end->object);
 }
 
-int64_t syscall_channel_map(struct process *process, const uint64_t *arguments)
+int64_t syscall_channel_map(const struct call *call)
 {
-	struct channel_end *end;
-	struct object *object;
-	int64_t result = handle_find(process, arguments[0], OBJECT_CHANNEL, &object);
+	struct channel_end *end = end_of(call->object);
+	int64_t result;
 
-	if (result < 0)
-		return result;
-	end = end_of(object);
 	mutex_lock(&end->channel->mutex);
 	if (is_gone(end->channel, !end->side))
 		result = -EPIPE;
 	else if (end->address)
 		result = (int64_t)end->address;
 	else
-		result = space_attach(&process->space, end->channel->memory, 0, end->channel->size,
-				      TYPE1_MEMORY_WRITE);
+		result = space_attach(&call->process->space, end->channel->memory, 0,
+				      end->channel->size, TYPE1_MEMORY_WRITE);
 	if (result > 0)
 		end->address = (uint64_t)result;
 	mutex_unlock(&end->channel->mutex);
-	object_put(object);
 	return result;
 }
 
-int64_t syscall_channel_signal(struct process *process, const uint64_t *arguments)
+int64_t syscall_channel_signal(const struct call *call)
 {
-	struct channel_end *end, *other;
-	struct object *object;
-	int err = handle_find(process, arguments[0], OBJECT_CHANNEL, &object);
+	struct channel_end *end = end_of(call->object), *other;
+	int err = 0;
 
-	if (err)
-		return err;
-	end = end_of(object);
 	spin_lock(&end->channel->lock);
 	other = end->channel->ends[!end->side];
 	if (other)
@@ -377,19 +354,13 @@ int64_t syscall_channel_signal(struct process *process, const uint64_t *argument
 	else if (end->channel->gone[!end->side])
 		err = -EPIPE;
 	spin_unlock(&end->channel->lock);
-	object_put(object);
 	return err;
 }
 
-int64_t syscall_channel_event(struct process *process, const uint64_t *arguments)
+int64_t syscall_channel_event(const struct call *call)
 {
-	struct object *object, *event;
-	int err = handle_find(process, arguments[0], OBJECT_CHANNEL, &object);
+	struct object *event = &end_of(call->object)->event->object;
 
-	if (err)
-		return err;
-	event = &end_of(object)->event->object;
 	object_get(event);
-	object_put(object);
-	return handle_add(process, event);
+	return handle_add(call->process, event);
 }

@@ -196,17 +196,14 @@ static void device_end(struct object *object)
 	heap_free(device);
 }
 
-int64_t syscall_device_list(struct process *process, const uint64_t *arguments)
+int64_t syscall_device_list(const struct call *call)
 {
 	const struct pci_function *function;
 	struct type1_device told = {0};
-	int err = handle_check(process, arguments[0], OBJECT_DEVICES);
 
-	if (err)
-		return err;
-	if (arguments[1] >= pci_function_count)
+	if (call->args[1] >= pci_function_count)
 		return -ENOENT;
-	function = &pci_functions[arguments[1]];
+	function = &pci_functions[call->args[1]];
 	told.location = function->location;
 	told.vendor = function->vendor;
 	told.device = function->device;
@@ -215,7 +212,7 @@ int64_t syscall_device_list(struct process *process, const uint64_t *arguments)
 	told.class_code = function->class_code;
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		told.bar_size[i] = function->bars[i].size;
-	return user_copy_out(arguments[2], &told, sizeof(told));
+	return user_copy_out(call->args[2], &told, sizeof(told));
 }
 
 /* Bridges have what is behind them in their hands. */
@@ -229,17 +226,14 @@ static struct pci_function *find_function(uint64_t location)
 	return NULL;
 }
 
-int64_t syscall_device_open(struct process *process, const uint64_t *arguments)
+int64_t syscall_device_open(const struct call *call)
 {
-	struct pci_function *function = find_function(arguments[1]);
+	struct pci_function *function = find_function(call->args[1]);
 	struct device *device;
-	int err = handle_check(process, arguments[0], OBJECT_DEVICES);
 
-	if (err)
-		return err;
 	if (!function)
 		return -ENOENT;
-	device = heap_alloc(sizeof(*device), &process->account);
+	device = heap_alloc(sizeof(*device), &call->process->account);
 	if (!device)
 		return -ENOMEM;
 	if (__atomic_exchange_n(&function->open, true, __ATOMIC_ACQUIRE)) {
@@ -247,12 +241,12 @@ int64_t syscall_device_open(struct process *process, const uint64_t *arguments)
 		return -EBUSY;
 	}
 	object_init(&device->object, OBJECT_DEVICE, device_end);
-	device->process = process;
+	device->process = call->process;
 	device->function = function;
 	mutex_init(&device->mutex);
 	set_command(function, PCI_COMMAND_MEMORY);
 	stop_interrupts(function);
-	return handle_add(process, &device->object);
+	return handle_add(call->process, &device->object);
 }
 
 /* --- Calls on one ----------------------------------------------------------------------------- */
@@ -289,20 +283,16 @@ static int64_t map_bar(struct device *device, unsigned bar)
 	return result;
 }
 
-int64_t syscall_device_map(struct process *process, const uint64_t *arguments)
+int64_t syscall_device_map(const struct call *call)
 {
-	struct object *object;
-	int64_t result = handle_find(process, arguments[0], OBJECT_DEVICE, &object);
+	struct device *device = device_of(call->object);
+	int64_t result;
 
-	if (result < 0)
-		return result;
-	result = -EINVAL;
-	if (arguments[1] < PCI_BARS) {
-		mutex_lock(&device_of(object)->mutex);
-		result = map_bar(device_of(object), (unsigned)arguments[1]);
-		mutex_unlock(&device_of(object)->mutex);
-	}
-	object_put(object);
+	if (call->args[1] >= PCI_BARS)
+		return -EINVAL;
+	mutex_lock(&device->mutex);
+	result = map_bar(device, (unsigned)call->args[1]);
+	mutex_unlock(&device->mutex);
 	return result;
 }
 
@@ -313,65 +303,46 @@ static bool access_is_sound(uint64_t offset, uint64_t size)
 	       offset < PCI_CONFIG_SIZE && is_aligned(offset, size);
 }
 
-int64_t syscall_device_read(struct process *process, const uint64_t *arguments)
+int64_t syscall_device_read(const struct call *call)
 {
-	struct object *object;
-	int64_t result;
-
-	if (!access_is_sound(arguments[1], arguments[2]))
+	if (!access_is_sound(call->args[1], call->args[2]))
 		return -EINVAL;
-	result = handle_find(process, arguments[0], OBJECT_DEVICE, &object);
-	if (result < 0)
-		return result;
-	result = pci_read(device_of(object)->function, (unsigned)arguments[1],
-			  (unsigned)arguments[2]);
-	object_put(object);
-	return result;
+	return pci_read(device_of(call->object)->function, (unsigned)call->args[1],
+			(unsigned)call->args[2]);
 }
 
-int64_t syscall_device_write(struct process *process, const uint64_t *arguments)
+int64_t syscall_device_write(const struct call *call)
 {
-	const struct pci_function *function;
-	unsigned offset = (unsigned)arguments[1], size = (unsigned)arguments[2];
-	struct object *object;
+	const struct pci_function *function = device_of(call->object)->function;
+	unsigned offset = (unsigned)call->args[1], size = (unsigned)call->args[2];
+
+	if (!access_is_sound(call->args[1], call->args[2]))
+		return -EINVAL;
+	if (offset == COMMAND && size == sizeof(uint16_t))
+		set_command(function, (uint32_t)call->args[3] & COMMAND_CHOICE);
+	else if (pci_may_write(function, offset, size))
+		pci_write(function, offset, size, (uint32_t)call->args[3]);
+	else
+		return -EACCES;
+	return 0;
+}
+
+int64_t syscall_device_interrupt(const struct call *call)
+{
+	struct device *device = device_of(call->object);
+	const struct pci_function *function = device->function;
+	uint64_t numbers = function->msix_count ? function->msix_count : function->msi != 0;
+	struct event *event;
 	int err;
 
-	if (!access_is_sound(arguments[1], arguments[2]))
-		return -EINVAL;
-	err = handle_find(process, arguments[0], OBJECT_DEVICE, &object);
-	if (err)
-		return err;
-	function = device_of(object)->function;
-	if (offset == COMMAND && size == sizeof(uint16_t))
-		set_command(function, (uint32_t)arguments[3] & COMMAND_CHOICE);
-	else if (pci_may_write(function, offset, size))
-		pci_write(function, offset, size, (uint32_t)arguments[3]);
-	else
-		err = -EACCES;
-	object_put(object);
-	return err;
-}
-
-int64_t syscall_device_interrupt(struct process *process, const uint64_t *arguments)
-{
-	const struct pci_function *function;
-	struct object *object, *event;
-	uint64_t numbers;
-	int err = handle_find(process, arguments[0], OBJECT_DEVICE, &object);
-
-	if (err)
-		return err;
-	function = device_of(object)->function;
-	numbers = function->msix_count ? function->msix_count : function->msi != 0;
-	err = !numbers ? -EOPNOTSUPP : arguments[1] >= numbers ? -EINVAL : 0;
-	if (!err)
-		err = handle_find(process, arguments[2], OBJECT_EVENT, &event);
-	if (!err) {
-		mutex_lock(&device_of(object)->mutex);
-		err = set_interrupt(device_of(object), arguments[1], event_of_object(event));
-		mutex_unlock(&device_of(object)->mutex);
-	}
-	object_put(object);
+	if (call->args[1] >= numbers)
+		return numbers ? -EINVAL : -EOPNOTSUPP;
+	event = event_find(call->process, call->args[2]);
+	if (!event)
+		return -EBADF;
+	mutex_lock(&device->mutex);
+	err = set_interrupt(device, call->args[1], event);
+	mutex_unlock(&device->mutex);
 	return err;
 }
 
@@ -404,25 +375,20 @@ failed:
 	return result;
 }
 
-int64_t syscall_dma_alloc(struct process *process, const uint64_t *arguments)
+int64_t syscall_dma_alloc(const struct call *call)
 {
 	uint64_t size = PAGE_SIZE;
 	struct type1_extent extent;
-	struct object *object;
 	int64_t result;
 	int err;
 
-	if (!arguments[1] || arguments[1] > DMA_ALLOC_MAX)
+	if (!call->args[1] || call->args[1] > DMA_ALLOC_MAX)
 		return -EINVAL;
-	while (size < arguments[1])
+	while (size < call->args[1])
 		size *= 2;
-	result = handle_find(process, arguments[0], OBJECT_DEVICE, &object);
+	result = alloc_memory(device_of(call->object), size, &extent);
 	if (result < 0)
 		return result;
-	result = alloc_memory(device_of(object), size, &extent);
-	object_put(object);
-	if (result < 0)
-		return result;
-	err = user_copy_out(arguments[2], &extent, sizeof(extent));
+	err = user_copy_out(call->args[2], &extent, sizeof(extent));
 	return err ? err : result;
 }

@@ -79,19 +79,19 @@ static struct hold **list_of(struct channel *channel, uint64_t address)
 
 /* With the channel's mutex: its client, and so the client's space, stays until that is given back.
  */
-static int64_t begin(struct channel *channel, const uint64_t *arguments, struct hold *hold)
+static int64_t begin(struct channel *channel, const struct call *call, struct hold *hold)
 {
 	struct channel_end *client = channel->ends[CHANNEL_CLIENT];
-	struct extents extents = {.user = arguments[4], .room = arguments[5]};
-	struct hold **list = list_of(channel, arguments[1]);
+	struct extents extents = {.user = call->args[4], .room = call->args[5]};
+	struct hold **list = list_of(channel, call->args[1]);
 	int64_t result;
 
 	if (!client)
 		return -EPIPE;
 	if (channel->hold_count == CHANNEL_HOLDS_MAX)
 		return -EAGAIN;
-	hold_begin(hold, &client->process->space, arguments[1], arguments[2]);
-	result = find_extents(hold, arguments[3] == TYPE1_DMA_FROM_DEVICE, &extents);
+	hold_begin(hold, &client->process->space, call->args[1], call->args[2]);
+	result = find_extents(hold, call->args[3] == TYPE1_DMA_FROM_DEVICE, &extents);
 	if (result < 0) {
 		hold_end(hold);
 		return result;
@@ -102,42 +102,34 @@ static int64_t begin(struct channel *channel, const uint64_t *arguments, struct 
 	return result;
 }
 
-static int find_service_end(struct process *process, uint64_t handle, struct object **object)
+/* Whose end the call names, or NULL if that is no service's. */
+static struct channel *channel_of(const struct call *call)
 {
-	int err = handle_find(process, handle, OBJECT_CHANNEL, object);
+	struct channel_end *end = CONTAINER_OF(call->object, struct channel_end, object);
 
-	if (!err && CONTAINER_OF(*object, struct channel_end, object)->side != CHANNEL_SERVICE) {
-		object_put(*object);
-		err = -EBADF;
-	}
-	return err;
+	return end->side == CHANNEL_SERVICE ? end->channel : NULL;
 }
 
-int64_t syscall_dma_begin(struct process *process, const uint64_t *arguments)
+int64_t syscall_dma_begin(const struct call *call)
 {
-	struct object *object;
-	struct channel *channel;
+	struct channel *channel = channel_of(call);
 	struct hold *hold;
 	int64_t result;
 
-	if (arguments[3] > TYPE1_DMA_FROM_DEVICE || !arguments[2] || arguments[2] > DMA_SIZE_MAX)
+	if (!channel)
+		return -EBADF;
+	if (call->args[3] > TYPE1_DMA_FROM_DEVICE || !call->args[2] || call->args[2] > DMA_SIZE_MAX)
 		return -EINVAL;
-	if (arguments[1] >= USER_END || arguments[2] > USER_END - arguments[1])
+	if (call->args[1] >= USER_END || call->args[2] > USER_END - call->args[1])
 		return -EFAULT;
-	result = find_service_end(process, arguments[0], &object);
+	hold = heap_alloc(sizeof(*hold), &call->process->account);
+	if (!hold)
+		return -ENOMEM;
+	mutex_lock(&channel->mutex);
+	result = begin(channel, call, hold);
+	mutex_unlock(&channel->mutex);
 	if (result < 0)
-		return result;
-	hold = heap_alloc(sizeof(*hold), &process->account);
-	result = -ENOMEM;
-	if (hold) {
-		channel = CONTAINER_OF(object, struct channel_end, object)->channel;
-		mutex_lock(&channel->mutex);
-		result = begin(channel, arguments, hold);
-		mutex_unlock(&channel->mutex);
-		if (result < 0)
-			heap_free(hold);
-	}
-	object_put(object);
+		heap_free(hold);
 	return result;
 }
 
@@ -152,26 +144,23 @@ static void end(struct channel *channel, struct hold **at)
 	heap_free(hold);
 }
 
-int64_t syscall_dma_end(struct process *process, const uint64_t *arguments)
+int64_t syscall_dma_end(const struct call *call)
 {
-	struct object *object;
-	struct channel *channel;
+	struct channel *channel = channel_of(call);
 	struct hold **at;
-	int err = find_service_end(process, arguments[0], &object);
+	int err = 0;
 
-	if (err)
-		return err;
-	channel = CONTAINER_OF(object, struct channel_end, object)->channel;
+	if (!channel)
+		return -EBADF;
 	mutex_lock(&channel->mutex);
-	at = list_of(channel, arguments[1]);
-	while (*at && ((*at)->address != arguments[1] || (*at)->size != arguments[2]))
+	at = list_of(channel, call->args[1]);
+	while (*at && ((*at)->address != call->args[1] || (*at)->size != call->args[2]))
 		at = &(*at)->next_of_channel;
 	if (*at)
 		end(channel, at);
 	else
 		err = -ENOENT;
 	mutex_unlock(&channel->mutex);
-	object_put(object);
 	return err;
 }
 

@@ -12,6 +12,13 @@ struct event *event_of_object(struct object *object)
 	return CONTAINER_OF(object, struct event, object);
 }
 
+struct event *event_find(struct process *process, uint64_t handle)
+{
+	struct object *object = handle_find(process, handle, OBJECT_EVENT);
+
+	return object ? event_of_object(object) : NULL;
+}
+
 static void event_end(struct object *object)
 {
 	heap_free(event_of_object(object));

@@ -75,31 +75,19 @@ int64_t handle_add(struct process *process, struct object *object)
 	}
 }
 
-int handle_find(struct process *process, uint64_t handle, enum object_kind kind,
-		struct object **object)
+struct object *handle_find(struct process *process, uint64_t handle, enum object_kind kind)
 {
 	struct process_private *p = process->private;
-	int err = -EBADF;
+	struct object *object = NULL;
 
 	spin_lock(&p->handle_lock);
 	if (handle && handle < p->handle_count && !IS_FREE(p->handles[handle].next_free) &&
 	    p->handles[handle].object->kind == kind) {
-		*object = p->handles[handle].object;
-		object_get(*object);
-		err = 0;
+		object = p->handles[handle].object;
+		object_get(object);
 	}
 	spin_unlock(&p->handle_lock);
-	return err;
-}
-
-int handle_check(struct process *process, uint64_t handle, enum object_kind kind)
-{
-	struct object *object;
-	int err = handle_find(process, handle, kind, &object);
-
-	if (!err)
-		object_put(object);
-	return err;
+	return object;
 }
 
 int handle_close(struct process *process, uint64_t handle)

@@ -49,11 +49,8 @@ void object_put(struct object *object);
 /* Takes over the caller's reference.  The handle, or -EMFILE, -ENOMEM: then the reference is put.
  */
 int64_t handle_add(struct process *process, struct object *object);
-/* A reference to the object, if it is of that kind; -EBADF. */
-int handle_find(struct process *process, uint64_t handle, enum object_kind kind,
-		struct object **object);
-/* Whether it is of that kind, for those that stand for a right: 0 or -EBADF. */
-int handle_check(struct process *process, uint64_t handle, enum object_kind kind);
+/* A reference to the object, if it is of that kind; or NULL. */
+struct object *handle_find(struct process *process, uint64_t handle, enum object_kind kind);
 int handle_close(struct process *process, uint64_t handle);
 
 /* --- Address spaces */
@@ -152,5 +149,7 @@ struct event {
 	void *watch_arg;
 };
 void event_signal(struct event *event); /* any context */
+/* A reference to the one that a handle names; NULL: it names none. */
+struct event *event_find(struct process *process, uint64_t handle);
 
 #endif

@@ -88,31 +88,24 @@ static void look_at_log(struct timer *timer)
 	spin_unlock(&list.lock);
 }
 
-int64_t syscall_process_event(struct process *process, const uint64_t *arguments)
+int64_t syscall_process_event(const struct call *call)
 {
-	struct object *object, *event, *before = NULL;
-	struct processes *processes;
-	int err = handle_find(process, arguments[0], OBJECT_PROCESSES, &object);
+	struct event *event = event_find(call->process, call->args[1]), *before;
+	struct processes *processes = processes_of(call->object);
 
-	if (err)
-		return err;
-	err = handle_find(process, arguments[1], OBJECT_EVENT, &event);
-	if (err)
-		goto out;
-	processes = processes_of(object);
+	if (!event)
+		return -EBADF;
 	spin_lock(&list.lock);
-	if (processes->event)
-		before = &processes->event->object;
-	processes->event = event_of_object(event);
+	before = processes->event;
+	processes->event = event;
 	list.listener = processes;
 	if (!list.timer.fired)
 		timer_init(&list.timer, look_at_log);
 	timer_set(&list.timer, clock_now() + LOOK_PERIOD);
 	spin_unlock(&list.lock);
-	object_put(before);
-out:
-	object_put(object);
-	return err;
+	if (before)
+		object_put(&before->object);
+	return 0;
 }
 
 /* --- Processes -------------------------------------------------------------------------------- */
@@ -144,35 +137,30 @@ static void tell(struct image_process *image, struct type1_process *told)
 	told->memory_used = __atomic_load_n(&process->account.used, __ATOMIC_RELAXED);
 }
 
-int64_t syscall_process_list(struct process *process, const uint64_t *arguments)
+int64_t syscall_process_list(const struct call *call)
 {
 	struct type1_process told = {0};
-	int err = handle_check(process, arguments[0], OBJECT_PROCESSES);
 
-	if (err)
-		return err;
-	if (arguments[1] >= image_process_count)
+	if (call->args[1] >= image_process_count)
 		return -ENOENT;
 	mutex_lock(&image_mutex);
-	tell(&image_processes[arguments[1]], &told);
+	tell(&image_processes[call->args[1]], &told);
 	mutex_unlock(&image_mutex);
-	return user_copy_out(arguments[2], &told, sizeof(told));
+	return user_copy_out(call->args[2], &told, sizeof(told));
 }
 
-int64_t syscall_process_control(struct process *process, const uint64_t *arguments)
+int64_t syscall_process_control(const struct call *call)
 {
 	struct image_process *image;
-	int err = handle_check(process, arguments[0], OBJECT_PROCESSES);
+	int err;
 
-	if (err)
-		return err;
-	if (arguments[1] >= image_process_count)
+	if (call->args[1] >= image_process_count)
 		return -ENOENT;
-	image = &image_processes[arguments[1]];
+	image = &image_processes[call->args[1]];
 	mutex_lock(&image_mutex);
-	if (arguments[2] == TYPE1_PROCESS_START)
+	if (call->args[2] == TYPE1_PROCESS_START)
 		err = image->process ? -EBUSY : 0;
-	else if (arguments[2] == TYPE1_PROCESS_KILL)
+	else if (call->args[2] == TYPE1_PROCESS_KILL)
 		err = image->process ? 0 : -ESRCH;
 	else
 		err = -EINVAL;
@@ -186,14 +174,11 @@ int64_t syscall_process_control(struct process *process, const uint64_t *argumen
 
 /* --- The machine and its log ------------------------------------------------------------------ */
 
-int64_t syscall_machine(struct process *process, const uint64_t *arguments)
+int64_t syscall_machine(const struct call *call)
 {
-	struct type1_machine *machine;
-	int err = handle_check(process, arguments[0], OBJECT_PROCESSES);
+	struct type1_machine *machine = heap_alloc(sizeof(*machine), &call->process->account);
+	int err;
 
-	if (err)
-		return err;
-	machine = heap_alloc(sizeof(*machine), &process->account);
 	if (!machine)
 		return -ENOMEM;
 	machine->cpus = cpu_count;
@@ -203,35 +188,30 @@ int64_t syscall_machine(struct process *process, const uint64_t *arguments)
 		machine->cpu[i].apic_id = cpus[i]->apic_id;
 		machine->cpu[i].busy = scheduler_busy(i);
 	}
-	err = user_copy_out(arguments[1], machine, sizeof(*machine));
+	err = user_copy_out(call->args[1], machine, sizeof(*machine));
 	heap_free(machine);
 	return err;
 }
 
-int64_t syscall_log_read(struct process *process, const uint64_t *arguments)
+int64_t syscall_log_read(const struct call *call)
 {
 	struct {
 		uint64_t number;
 		char text[TYPE1_LOG_LINE];
-	} line = {.number = arguments[1]};
-	struct object *object;
+	} line = {.number = call->args[1]};
 	size_t size;
 	int err;
 
-	if (arguments[3] < sizeof(line.number))
+	if (call->args[3] < sizeof(line.number))
 		return -EINVAL;
-	err = handle_find(process, arguments[0], OBJECT_PROCESSES, &object);
-	if (err)
-		return err;
 	spin_lock(&list.lock);
-	if (list.shower != processes_of(object)) {
-		list.shower = processes_of(object);
+	if (list.shower != processes_of(call->object)) {
+		list.shower = processes_of(call->object);
 		log_set_shown(false);
 	}
 	spin_unlock(&list.lock);
-	object_put(object);
 	size = log_read(&line.number, line.text,
-			MIN(sizeof(line.text), arguments[3] - sizeof(line.number)));
-	err = size ? user_copy_out(arguments[2], &line, sizeof(line.number) + size) : 0;
+			MIN(sizeof(line.text), call->args[3] - sizeof(line.number)));
+	err = size ? user_copy_out(call->args[2], &line, sizeof(line.number) + size) : 0;
 	return err ? err : (int64_t)size;
 }

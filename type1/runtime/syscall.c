@@ -19,59 +19,63 @@
 	(RFLAGS_IF | RFLAGS_TF | RFLAGS_DF | RFLAGS_AC | RFLAGS_NT | RFLAGS_RF | RFLAGS_IOPL)
 
 void syscall_entry(void);
-int64_t syscall_dispatch(const uint64_t *arguments, uint64_t number);
+int64_t syscall_dispatch(struct call *call, uint64_t number);
 _Noreturn void syscall_bad_return(void);
 
-static syscall_function *const calls[TYPE1_CALLS] = {
-	[TYPE1_EXIT] = syscall_exit,
-	[TYPE1_LOG] = syscall_log,
-	[TYPE1_CLOSE] = syscall_close,
-	[TYPE1_MEMORY_MAP] = syscall_memory_map,
-	[TYPE1_MEMORY_UNMAP] = syscall_memory_unmap,
-	[TYPE1_MEMORY_DISCARD] = syscall_memory_discard,
-	[TYPE1_MEMORY_CREATE] = syscall_memory_create,
-	[TYPE1_MEMORY_ATTACH] = syscall_memory_attach,
-	[TYPE1_MEMORY_SIZE] = syscall_memory_size,
-	[TYPE1_THREAD_START] = syscall_thread_start,
-	[TYPE1_THREAD_EXIT] = syscall_thread_exit,
-	[TYPE1_THREAD_KICK] = syscall_thread_kick,
-	[TYPE1_THREAD_JOIN] = syscall_thread_join,
-	[TYPE1_FUTEX_WAIT] = syscall_futex_wait,
-	[TYPE1_FUTEX_WAKE] = syscall_futex_wake,
-	[TYPE1_EVENT_CREATE] = syscall_event_create,
-	[TYPE1_EVENT_SIGNAL] = syscall_event_signal,
-	[TYPE1_PORT_CREATE] = syscall_port_create,
-	[TYPE1_PORT_WATCH] = syscall_port_watch,
-	[TYPE1_PORT_UNWATCH] = syscall_port_unwatch,
-	[TYPE1_PORT_WAIT] = syscall_port_wait,
-	[TYPE1_KVM] = syscall_kvm,
-	[TYPE1_KVM_MAP_RUN] = syscall_kvm_map_run,
-	[TYPE1_MODULE_OPEN] = syscall_module_open,
-	[TYPE1_RANDOM] = syscall_random,
-	[TYPE1_POWER] = syscall_power,
-	[TYPE1_SCREEN_WRITE] = syscall_screen_write,
-	[TYPE1_SCREEN_READ] = syscall_screen_read,
-	[TYPE1_SCREEN_EVENT] = syscall_screen_event,
-	[TYPE1_LISTEN] = syscall_listen,
-	[TYPE1_ACCEPT] = syscall_accept,
-	[TYPE1_CONNECT] = syscall_connect,
-	[TYPE1_CHANNEL_MAP] = syscall_channel_map,
-	[TYPE1_CHANNEL_SIGNAL] = syscall_channel_signal,
-	[TYPE1_CHANNEL_EVENT] = syscall_channel_event,
-	[TYPE1_DMA_BEGIN] = syscall_dma_begin,
-	[TYPE1_DMA_END] = syscall_dma_end,
-	[TYPE1_DMA_ALLOC] = syscall_dma_alloc,
-	[TYPE1_DEVICE_LIST] = syscall_device_list,
-	[TYPE1_DEVICE_OPEN] = syscall_device_open,
-	[TYPE1_DEVICE_MAP] = syscall_device_map,
-	[TYPE1_DEVICE_READ] = syscall_device_read,
-	[TYPE1_DEVICE_WRITE] = syscall_device_write,
-	[TYPE1_DEVICE_INTERRUPT] = syscall_device_interrupt,
-	[TYPE1_PROCESS_LIST] = syscall_process_list,
-	[TYPE1_PROCESS_CONTROL] = syscall_process_control,
-	[TYPE1_MACHINE] = syscall_machine,
-	[TYPE1_LOG_READ] = syscall_log_read,
-	[TYPE1_PROCESS_EVENT] = syscall_process_event,
+/* By number: what the first argument must be a handle of, OBJECT_NONE: it is none. */
+static const struct syscall {
+	enum object_kind kind;
+	syscall_function *function;
+} calls[TYPE1_CALLS] = {
+	[TYPE1_EXIT] = {OBJECT_NONE, syscall_exit},
+	[TYPE1_LOG] = {OBJECT_NONE, syscall_log},
+	[TYPE1_CLOSE] = {OBJECT_NONE, syscall_close},
+	[TYPE1_MEMORY_MAP] = {OBJECT_NONE, syscall_memory_map},
+	[TYPE1_MEMORY_UNMAP] = {OBJECT_NONE, syscall_memory_unmap},
+	[TYPE1_MEMORY_DISCARD] = {OBJECT_NONE, syscall_memory_discard},
+	[TYPE1_MEMORY_CREATE] = {OBJECT_NONE, syscall_memory_create},
+	[TYPE1_MEMORY_ATTACH] = {OBJECT_MEMORY, syscall_memory_attach},
+	[TYPE1_MEMORY_SIZE] = {OBJECT_MEMORY, syscall_memory_size},
+	[TYPE1_THREAD_START] = {OBJECT_NONE, syscall_thread_start},
+	[TYPE1_THREAD_EXIT] = {OBJECT_NONE, syscall_thread_exit},
+	[TYPE1_THREAD_KICK] = {OBJECT_THREAD, syscall_thread_kick},
+	[TYPE1_THREAD_JOIN] = {OBJECT_THREAD, syscall_thread_join},
+	[TYPE1_FUTEX_WAIT] = {OBJECT_NONE, syscall_futex_wait},
+	[TYPE1_FUTEX_WAKE] = {OBJECT_NONE, syscall_futex_wake},
+	[TYPE1_EVENT_CREATE] = {OBJECT_NONE, syscall_event_create},
+	[TYPE1_EVENT_SIGNAL] = {OBJECT_EVENT, syscall_event_signal},
+	[TYPE1_PORT_CREATE] = {OBJECT_NONE, syscall_port_create},
+	[TYPE1_PORT_WATCH] = {OBJECT_PORT, syscall_port_watch},
+	[TYPE1_PORT_UNWATCH] = {OBJECT_PORT, syscall_port_unwatch},
+	[TYPE1_PORT_WAIT] = {OBJECT_PORT, syscall_port_wait},
+	[TYPE1_KVM] = {OBJECT_KVM, syscall_kvm},
+	[TYPE1_KVM_MAP_RUN] = {OBJECT_KVM, syscall_kvm_map_run},
+	[TYPE1_MODULE_OPEN] = {OBJECT_NONE, syscall_module_open},
+	[TYPE1_RANDOM] = {OBJECT_NONE, syscall_random},
+	[TYPE1_POWER] = {OBJECT_POWER, syscall_power},
+	[TYPE1_SCREEN_WRITE] = {OBJECT_SCREEN, syscall_screen_write},
+	[TYPE1_SCREEN_READ] = {OBJECT_SCREEN, syscall_screen_read},
+	[TYPE1_SCREEN_EVENT] = {OBJECT_SCREEN, syscall_screen_event},
+	[TYPE1_LISTEN] = {OBJECT_PORT, syscall_listen},
+	[TYPE1_ACCEPT] = {OBJECT_LISTENER, syscall_accept},
+	[TYPE1_CONNECT] = {OBJECT_SERVICE, syscall_connect},
+	[TYPE1_CHANNEL_MAP] = {OBJECT_CHANNEL, syscall_channel_map},
+	[TYPE1_CHANNEL_SIGNAL] = {OBJECT_CHANNEL, syscall_channel_signal},
+	[TYPE1_CHANNEL_EVENT] = {OBJECT_CHANNEL, syscall_channel_event},
+	[TYPE1_DMA_BEGIN] = {OBJECT_CHANNEL, syscall_dma_begin},
+	[TYPE1_DMA_END] = {OBJECT_CHANNEL, syscall_dma_end},
+	[TYPE1_DMA_ALLOC] = {OBJECT_DEVICE, syscall_dma_alloc},
+	[TYPE1_DEVICE_LIST] = {OBJECT_DEVICES, syscall_device_list},
+	[TYPE1_DEVICE_OPEN] = {OBJECT_DEVICES, syscall_device_open},
+	[TYPE1_DEVICE_MAP] = {OBJECT_DEVICE, syscall_device_map},
+	[TYPE1_DEVICE_READ] = {OBJECT_DEVICE, syscall_device_read},
+	[TYPE1_DEVICE_WRITE] = {OBJECT_DEVICE, syscall_device_write},
+	[TYPE1_DEVICE_INTERRUPT] = {OBJECT_DEVICE, syscall_device_interrupt},
+	[TYPE1_PROCESS_LIST] = {OBJECT_PROCESSES, syscall_process_list},
+	[TYPE1_PROCESS_CONTROL] = {OBJECT_PROCESSES, syscall_process_control},
+	[TYPE1_MACHINE] = {OBJECT_PROCESSES, syscall_machine},
+	[TYPE1_LOG_READ] = {OBJECT_PROCESSES, syscall_log_read},
+	[TYPE1_PROCESS_EVENT] = {OBJECT_PROCESSES, syscall_process_event},
 };
 
 /* The number, so that a wrong guess of the comparison reads nothing beyond the table. */
@@ -86,13 +90,28 @@ static uint64_t bounded(uint64_t number)
 	return number & mask;
 }
 
-int64_t syscall_dispatch(const uint64_t *arguments, uint64_t number)
+static int64_t perform(const struct syscall *syscall, struct call *call)
+{
+	int64_t result;
+
+	call->process = process_current();
+	if (syscall->kind == OBJECT_NONE)
+		return syscall->function(call);
+	call->object = handle_find(call->process, call->args[0], syscall->kind);
+	if (!call->object)
+		return -EBADF;
+	result = syscall->function(call);
+	object_put(call->object);
+	return result;
+}
+
+int64_t syscall_dispatch(struct call *call, uint64_t number)
 {
 	int64_t result = -ENOSYS;
 
 	__asm__ volatile("sti" : : : "memory");
 	if (number < TYPE1_CALLS)
-		result = calls[bounded(number)](process_current(), arguments);
+		result = perform(&calls[bounded(number)], call);
 	__asm__ volatile("cli" : : : "memory");
 	thread_return_to_user();
 	return result;

@@ -2,8 +2,9 @@
 /*
  * syscall.h - what stands behind the system calls of abi/type1.h: a function each, by subject.
  *
- * Each gets the calling process and the call's arguments, of which it believes nothing, and returns
- * what the call does.  Task, interrupts on.
+ * Each gets who calls and the call's arguments, of which it believes nothing, and returns what the
+ * call does.  A handle that is the first one is looked up before (syscall.c has the
+ * kinds). Task, interrupts on.
  */
 #ifndef DYAD_TYPE1_SYSCALL_H
 #define DYAD_TYPE1_SYSCALL_H
@@ -12,7 +13,14 @@
 
 #define SYSCALL_ARGUMENTS 6
 
-typedef int64_t syscall_function(struct process *process, const uint64_t *arguments);
+/* As syscall_entry.S has it on the stack. */
+struct call {
+	struct process *process; /* the caller */
+	struct object *object;   /* of the first argument's handle, with a reference for the call */
+	uint64_t args[SYSCALL_ARGUMENTS];
+};
+
+typedef int64_t syscall_function(const struct call *call);
 
 /* syscall_process.c */
 syscall_function syscall_exit, syscall_log, syscall_close, syscall_module_open, syscall_random;

@@ -4,8 +4,8 @@
  *
  * SYSCALL has left the caller's RIP in RCX and its flags in R11, and turned interrupts off (SFMASK);
  * RSP and GS are still the caller's.  The stack, from above: the caller's RSP, RIP, flags, and what it
- * gets back of the registers that C may change: the arguments, of which the call gets the address.
- * C keeps the others.
+ * gets back of the registers that C may change: the arguments, with which struct call
+ * ends.  C keeps the others.
  */
 #include "type1/runtime/layout.h"
 
@@ -27,9 +27,9 @@ syscall_entry:
 	push	%rdx
 	push	%rsi
 	push	%rdi
-	mov	%rsp, %rdi		/* syscall_dispatch(arguments, number), with a stack of C's */
+	sub	$24, %rsp		/* the rest of struct call, and 16-byte alignment */
+	lea	8(%rsp), %rdi		/* syscall_dispatch(call, number), with a stack of C's */
 	mov	%rax, %rsi
-	push	%rdi			/* anything: 16-byte alignment */
 	/* The caller's values don't go on into speculation. */
 	xor	%ecx, %ecx
 	xor	%edx, %edx
@@ -38,7 +38,7 @@ syscall_entry:
 	xor	%r10d, %r10d
 	xor	%r11d, %r11d
 	call	syscall_dispatch	/* returns with interrupts off */
-	pop	%rdi
+	add	$24, %rsp
 	pop	%rdi
 	pop	%rsi
 	pop	%rdx

@@ -7,29 +7,14 @@
 #include "type1/host/kvm_object.h"
 #include "type1/runtime/syscall.h"
 
-int64_t syscall_kvm(struct process *process, const uint64_t *arguments)
+int64_t syscall_kvm(const struct call *call)
 {
-	struct object *object;
-	int64_t result;
-
-	if (arguments[1] > UINT32_MAX)
+	if (call->args[1] > UINT32_MAX)
 		return -EINVAL;
-	result = handle_find(process, arguments[0], OBJECT_KVM, &object);
-	if (result < 0)
-		return result;
-	result = kvm_object_command(object, (uint32_t)arguments[1], arguments[2]);
-	object_put(object);
-	return result;
+	return kvm_object_command(call->object, (uint32_t)call->args[1], call->args[2]);
 }
 
-int64_t syscall_kvm_map_run(struct process *process, const uint64_t *arguments)
+int64_t syscall_kvm_map_run(const struct call *call)
 {
-	struct object *object;
-	int64_t result = handle_find(process, arguments[0], OBJECT_KVM, &object);
-
-	if (result < 0)
-		return result;
-	result = kvm_object_map_run(object);
-	object_put(object);
-	return result;
+	return kvm_object_map_run(call->object);
 }

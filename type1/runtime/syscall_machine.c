@@ -63,15 +63,11 @@ struct object *power_object(void)
 	return &the_power;
 }
 
-int64_t syscall_power(struct process *process, const uint64_t *arguments)
+int64_t syscall_power(const struct call *call)
 {
-	int err = handle_check(process, arguments[0], OBJECT_POWER);
-
-	if (err)
-		return err;
-	if (arguments[1] == TYPE1_POWER_OFF)
+	if (call->args[1] == TYPE1_POWER_OFF)
 		machine_power_off();
-	if (arguments[1] == TYPE1_POWER_RESET)
+	if (call->args[1] == TYPE1_POWER_RESET)
 		machine_reset();
 	return -EINVAL;
 }
@@ -101,11 +97,11 @@ static int write_part(const char *bytes, size_t size)
 	return err;
 }
 
-int64_t syscall_screen_write(struct process *process, const uint64_t *arguments)
+int64_t syscall_screen_write(const struct call *call)
 {
-	uint64_t from = arguments[1], left = arguments[2];
+	uint64_t from = call->args[1], left = call->args[2];
 	char bytes[PART];
-	int err = handle_check(process, arguments[0], OBJECT_SCREEN);
+	int err = 0;
 
 	while (left && !err) {
 		uint64_t part = MIN(left, (uint64_t)PART);
@@ -130,14 +126,12 @@ static bool take_typed(void)
 	return console.count;
 }
 
-int64_t syscall_screen_read(struct process *process, const uint64_t *arguments)
+int64_t syscall_screen_read(const struct call *call)
 {
 	uint8_t bytes[PART];
-	uint64_t room = MIN(arguments[2], (uint64_t)PART), count = 0;
-	int err = handle_check(process, arguments[0], OBJECT_SCREEN);
+	uint64_t room = MIN(call->args[2], (uint64_t)PART), count = 0;
+	int err;
 
-	if (err)
-		return err;
 	spin_lock(&console.lock);
 	take_typed();
 	for (; count < room && console.count; console.count--) {
@@ -145,7 +139,7 @@ int64_t syscall_screen_read(struct process *process, const uint64_t *arguments)
 		console.first = (console.first + 1) % TYPED_MAX;
 	}
 	spin_unlock(&console.lock);
-	err = user_copy_out(arguments[1], bytes, count);
+	err = user_copy_out(call->args[1], bytes, count);
 	return err ? err : (int64_t)count;
 }
 
@@ -160,29 +154,22 @@ static void poll(struct timer *timer)
 	spin_unlock(&console.lock);
 }
 
-int64_t syscall_screen_event(struct process *process, const uint64_t *arguments)
+int64_t syscall_screen_event(const struct call *call)
 {
-	struct object *object, *event, *before = NULL;
-	struct screen *screen;
-	int err = handle_find(process, arguments[0], OBJECT_SCREEN, &object);
+	struct screen *screen = CONTAINER_OF(call->object, struct screen, object);
+	struct event *event = event_find(call->process, call->args[1]), *before;
 
-	if (err)
-		return err;
-	err = handle_find(process, arguments[1], OBJECT_EVENT, &event);
-	if (err)
-		goto out;
-	screen = CONTAINER_OF(object, struct screen, object);
+	if (!event)
+		return -EBADF;
 	spin_lock(&console.lock);
-	if (screen->event)
-		before = &screen->event->object;
-	screen->event = event_of_object(event);
+	before = screen->event;
+	screen->event = event;
 	console.listener = screen;
 	if (!console.timer.fired)
 		timer_init(&console.timer, poll);
 	timer_set(&console.timer, clock_now() + POLL_PERIOD);
 	spin_unlock(&console.lock);
-	object_put(before);
-out:
-	object_put(object);
-	return err;
+	if (before)
+		object_put(&before->object);
+	return 0;
 }

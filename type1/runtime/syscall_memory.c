@@ -7,55 +7,40 @@
 #include "type1/runtime/memory_object.h"
 #include "type1/runtime/syscall.h"
 
-int64_t syscall_memory_map(struct process *process, const uint64_t *arguments)
+int64_t syscall_memory_map(const struct call *call)
 {
-	if (arguments[1] > UINT32_MAX)
+	if (call->args[1] > UINT32_MAX)
 		return -EINVAL;
-	return space_map(&process->space, arguments[0], (unsigned)arguments[1]);
+	return space_map(&call->process->space, call->args[0], (unsigned)call->args[1]);
 }
 
-int64_t syscall_memory_unmap(struct process *process, const uint64_t *arguments)
+int64_t syscall_memory_unmap(const struct call *call)
 {
-	return space_unmap(&process->space, arguments[0], arguments[1]);
+	return space_unmap(&call->process->space, call->args[0], call->args[1]);
 }
 
-int64_t syscall_memory_discard(struct process *process, const uint64_t *arguments)
+int64_t syscall_memory_discard(const struct call *call)
 {
-	return space_discard(&process->space, arguments[0], arguments[1]);
+	return space_discard(&call->process->space, call->args[0], call->args[1]);
 }
 
-int64_t syscall_memory_create(struct process *process, const uint64_t *arguments)
-{
-	struct object *object;
-	int err = memory_object_create(arguments[0], &process->account, &object);
-
-	return err ? err : handle_add(process, object);
-}
-
-int64_t syscall_memory_attach(struct process *process, const uint64_t *arguments)
+int64_t syscall_memory_create(const struct call *call)
 {
 	struct object *object;
-	int64_t result;
+	int err = memory_object_create(call->args[0], &call->process->account, &object);
 
-	if (arguments[3] > UINT32_MAX)
+	return err ? err : handle_add(call->process, object);
+}
+
+int64_t syscall_memory_attach(const struct call *call)
+{
+	if (call->args[3] > UINT32_MAX)
 		return -EINVAL;
-	result = handle_find(process, arguments[0], OBJECT_MEMORY, &object);
-	if (result < 0)
-		return result;
-	result = space_attach(&process->space, object, arguments[1], arguments[2],
-			      (unsigned)arguments[3]);
-	object_put(object);
-	return result;
+	return space_attach(&call->process->space, call->object, call->args[1], call->args[2],
+			    (unsigned)call->args[3]);
 }
 
-int64_t syscall_memory_size(struct process *process, const uint64_t *arguments)
+int64_t syscall_memory_size(const struct call *call)
 {
-	struct object *object;
-	int64_t result = handle_find(process, arguments[0], OBJECT_MEMORY, &object);
-
-	if (result < 0)
-		return result;
-	result = (int64_t)memory_object_size(object);
-	object_put(object);
-	return result;
+	return (int64_t)memory_object_size(call->object);
 }

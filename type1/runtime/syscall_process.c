@@ -15,22 +15,21 @@
 #define FIRST_PRINTABLE ' '
 #define LAST_PRINTABLE '~'
 
-int64_t syscall_exit(struct process *process, const uint64_t *arguments)
+int64_t syscall_exit(const struct call *call)
 {
-	(void)process;
-	process_exit((int)arguments[0]);
+	process_exit((int)call->args[0]);
 }
 
-int64_t syscall_log(struct process *process, const uint64_t *arguments)
+int64_t syscall_log(const struct call *call)
 {
 	static const enum log_level levels[] = {LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
-	uint64_t level = arguments[0], size = arguments[2];
+	uint64_t level = call->args[0], size = call->args[2];
 	char text[TYPE1_LOG_LINE + 1];
 	int err;
 
 	if (level >= ARRAY_COUNT(levels) || size > TYPE1_LOG_LINE)
 		return -EINVAL;
-	err = user_copy_in(text, arguments[1], size);
+	err = user_copy_in(text, call->args[1], size);
 	if (err)
 		return err;
 	text[size] = '\0';
@@ -39,33 +38,33 @@ int64_t syscall_log(struct process *process, const uint64_t *arguments)
 		if (text[i] < FIRST_PRINTABLE || text[i] > LAST_PRINTABLE)
 			text[i] = '?';
 	}
-	log_line(levels[level], "%s: %s", process->name, text);
+	log_line(levels[level], "%s: %s", call->process->name, text);
 	return 0;
 }
 
-int64_t syscall_close(struct process *process, const uint64_t *arguments)
+int64_t syscall_close(const struct call *call)
 {
-	return handle_close(process, arguments[0]);
+	return handle_close(call->process, call->args[0]);
 }
 
-int64_t syscall_module_open(struct process *process, const uint64_t *arguments)
+int64_t syscall_module_open(const struct call *call)
 {
 	const struct boot_module *module;
 	struct object *object;
 	char name[BOOT_NAME_MAX];
-	uint64_t size = arguments[1];
+	uint64_t size = call->args[1];
 	int err;
 
 	if (size > sizeof(name))
 		return -ENOENT;
-	err = user_copy_in(name, arguments[0], size);
+	err = user_copy_in(name, call->args[0], size);
 	if (err)
 		return err;
 	module = boot_module_find(name, size);
 	if (!module)
 		return -ENOENT;
-	err = memory_object_of_module(module, &process->account, &object);
-	return err ? err : handle_add(process, object);
+	err = memory_object_of_module(module, &call->process->account, &object);
+	return err ? err : handle_add(call->process, object);
 }
 
 /* A number from the CPU's generator; false: it gives none. */
@@ -80,13 +79,12 @@ static bool random_number(uint64_t *number)
 }
 
 /* -EOPNOTSUPP: the CPU has no generator. */
-int64_t syscall_random(struct process *process, const uint64_t *arguments)
+int64_t syscall_random(const struct call *call)
 {
-	uint64_t to = arguments[0], left = arguments[1];
+	uint64_t to = call->args[0], left = call->args[1];
 	uint64_t numbers[RANDOM_PART / sizeof(uint64_t)];
 	int err;
 
-	(void)process;
 	if (!(cpuid(CPUID_LEAF_FEATURES, 0).ecx & CPUID_1_ECX_RDRAND))
 		return -EOPNOTSUPP;
 	while (left) {

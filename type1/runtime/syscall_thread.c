@@ -9,72 +9,53 @@
 #include "type1/runtime/syscall.h"
 #include "type1/runtime/thread_private.h"
 
-int64_t syscall_thread_start(struct process *process, const uint64_t *arguments)
+int64_t syscall_thread_start(const struct call *call)
 {
 	struct thread *thread;
 	int64_t handle;
-	int err = thread_create_user(process, arguments[0], arguments[1], arguments[2],
-				     arguments[3], &thread);
+	int err = thread_create_user(call->process, call->args[0], call->args[1], call->args[2],
+				     call->args[3], &thread);
 
 	if (err)
 		return err;
 	thread_get(thread); /* the handle's */
-	handle = handle_add(process, &thread->object);
+	handle = handle_add(call->process, &thread->object);
 	/* One that nobody can name only ends. */
 	thread->stillborn = handle < 0;
 	scheduler_wake(thread);
 	return handle;
 }
 
-int64_t syscall_thread_exit(struct process *process, const uint64_t *arguments)
+int64_t syscall_thread_exit(const struct call *call)
 {
-	(void)process;
-	(void)arguments;
+	(void)call;
 	thread_exit();
 }
 
-static int find(struct process *process, uint64_t handle, struct thread **thread)
+static struct thread *thread_of(struct object *object)
 {
-	struct object *object;
-	int err = handle_find(process, handle, OBJECT_THREAD, &object);
-
-	if (!err)
-		*thread = CONTAINER_OF(object, struct thread, object);
-	return err;
+	return CONTAINER_OF(object, struct thread, object);
 }
 
-int64_t syscall_thread_kick(struct process *process, const uint64_t *arguments)
+int64_t syscall_thread_kick(const struct call *call)
 {
-	struct thread *thread;
-	int err = find(process, arguments[0], &thread);
-
-	if (err)
-		return err;
-	thread_interrupt(thread);
-	thread_put(thread);
+	thread_interrupt(thread_of(call->object));
 	return 0;
 }
 
-int64_t syscall_thread_join(struct process *process, const uint64_t *arguments)
+int64_t syscall_thread_join(const struct call *call)
 {
-	struct thread *thread;
-	int err = find(process, arguments[0], &thread);
+	struct thread *thread = thread_of(call->object);
 
-	if (err)
-		return err;
-	err = thread == thread_current() ? -EINVAL : thread_join_killable(thread);
-	thread_put(thread);
-	return err;
+	return thread == thread_current() ? -EINVAL : thread_join_killable(thread);
 }
 
-int64_t syscall_futex_wait(struct process *process, const uint64_t *arguments)
+int64_t syscall_futex_wait(const struct call *call)
 {
-	(void)process;
-	return futex_wait(arguments[0], (uint32_t)arguments[1], arguments[2]);
+	return futex_wait(call->args[0], (uint32_t)call->args[1], call->args[2]);
 }
 
-int64_t syscall_futex_wake(struct process *process, const uint64_t *arguments)
+int64_t syscall_futex_wake(const struct call *call)
 {
-	(void)process;
-	return futex_wake(arguments[0], arguments[1]);
+	return futex_wake(call->args[0], call->args[1]);
 }
