@@ -4,16 +4,16 @@
 # MACHINE_... are for.
 #
 # Bochs has neither virtio nor NVMe.  Drives are its four IDE ones, known by their models; output goes through
-# parallel ports, where a byte is three instructions and no time.  It boots by its BIOS only, so the job's
-# image has GRUB in what ext4 leaves free at its beginning, and behind its end, and kernel and initial RAM
-# disk among its files.
+# parallel ports, where a byte is three instructions and no time.  The job's image can be booted: its first
+# sector, which ext4 leaves free, and what stands behind the file system are the loader of lab/boot, the
+# kernel and the initial RAM disk.
 
-readonly BOCHS_MEMORY_MIB=3072
-readonly GRUB_FOLDER=/usr/lib/grub/i386-pc SECTOR=512
-# Where its boot sector says in which sector it goes on, and the sector there in turn (both 8 bytes).
-readonly GRUB_BOOT_KERNEL_SECTOR=$((0x5c)) GRUB_CORE_NEXT_SECTOR=$((0x1f4))
-# What GRUB needs to read that image and start Linux.
-readonly GRUB_MODULES='biosdisk ext2 linux'
+readonly BOCHS_MEMORY_MIN=256 BOCHS_MEMORY_MAX=3072 BOCHS_PROCESSORS=8
+readonly SECTOR=512
+# Where things lie on that image, and in the loader's two parts: lab/boot/layout.h and start.S.
+readonly LOADER_SECTORS=12 BOOT_LOADER_SECTOR=$((0x1b8)) LOADER_TASK=$((0xfc0)) LOADER_COMMAND_LINE=$((0x1000))
+# Where the initial RAM disk goes; the kernel ends below.
+readonly INITRD_ADDRESS=$((0x8000000))
 # In Bochs time goes by with the instructions: so many of them are a second.
 readonly BOCHS_SPEED=100000000 BOCHS_ICOUNT_SPEED=1000000000
 
@@ -27,9 +27,10 @@ bochs_check_options()
 	[ ${#disks[@]} -eq 0 ] || split_disk "${disks[0]}"
 	megabytes=${memory%[MG]}
 	[ "${memory: -1}" = M ] || megabytes=$((megabytes * 1024))
-	[ "$megabytes" -le $BOCHS_MEMORY_MIB ] ||
-		refuse "--cpu intel has 3G of memory at most, not $memory"
-	[ "$smp" -le 8 ] || refuse "--cpu intel has 8 processors at most, not $smp"
+	if [ "$megabytes" -lt $BOCHS_MEMORY_MIN ] || [ "$megabytes" -gt $BOCHS_MEMORY_MAX ]; then
+		refuse "--cpu intel has 256M to 3G of memory, not $memory"
+	fi
+	[ "$smp" -le $BOCHS_PROCESSORS ] || refuse "--cpu intel has $BOCHS_PROCESSORS processors at most, not $smp"
 }
 
 # print_geometry FILE: cylinders, heads and sectors (at most 262143, 16 and 63) that make its size exactly.
@@ -77,15 +78,13 @@ print_append()
 	local words='console=ttyS0 panic=-1 cryptomgr.notests clearcpuid=aperfmperf,avx512f'
 	words+=" tsc_early_khz=$((speed / 1000))"
 	[ -n "$verbose" ] && words+=' ignore_loglevel' || words+=' quiet'
-	echo "$words$appends"
+	printf %s "$words$appends"
 }
 
 bochs_prepare()
 {
 	local isolate=(unshare --net)
-	if ! command -v bochs grub-mkimage >/dev/null || [ ! -d $GRUB_FOLDER ]; then
-		"$LAB_SOURCE/../tools/setup" lab >&2
-	fi
+	command -v bochs >/dev/null || "$LAB_SOURCE/../tools/setup" lab >&2
 	speed=$BOCHS_SPEED
 	[ -z "$icount" ] || speed=$BOCHS_ICOUNT_SPEED
 	mkfifo "$dir/out.out" "$dir/err.out"
@@ -111,16 +110,14 @@ stage_initrd()
 	{
 		cat "$LAB_HOST_INITRD"
 		(cd "$folder" && find modules | sort | cpio --quiet -o -H newc -R 0:0)
-	} >"$job/boot/initrd"
+	} >"$dir/initrd.image"
 }
 
 bochs_stage()
 {
 	local modules=(ata_piix sd_mod tun vhost_net)
 	[ "$kvm" = no ] || modules+=(kvm_intel)
-	mkdir "$job/boot" &&
-		stage "$kernel/vmlinuz" "$job/boot/vmlinuz" &&
-		stage_initrd "${modules[@]}" || return
+	stage_initrd "${modules[@]}" || return
 	write_modules
 	write_settings parallel
 }
@@ -136,26 +133,54 @@ poke()
 	printf "$bytes" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-# finish_image: GRUB's first sector, which loads the second from behind the file system, which loads the others
-# from behind itself.
+# print_sectors FILE: how many it takes.
+print_sectors()
+{
+	echo $((($(stat -c %s "$1") + SECTOR - 1) / SECTOR))
+}
+
+# print_entry KERNEL: the address of its PVH entry, which is that of a note of type 18.
+print_entry()
+{
+	readelf -nW "$1" 2>/dev/null |
+		sed -n 's/.*(0x00000012).*data: \(..\) \(..\) \(..\) \(..\) .*/0x\4\3\2\1/p'
+}
+
+# print_start KERNEL: the lowest physical address of what it loads.
+print_start()
+{
+	readelf -lW "$1" | awk '$1 == "LOAD" { print $4 }' | sort | head -n 1
+}
+
+# finish_loader: the second part, with what it is to load, for an image whose file system has $1 sectors.
+finish_loader()
+{
+	local at=$LOADER_TASK number kernel_sectors
+	kernel_sectors=$(print_sectors "$dir/kernel.image")
+	cp "$LAB_BOOT_LOADER" "$dir/loader"
+	truncate -s $((LOADER_SECTORS * SECTOR)) "$dir/loader"
+	for number in $(($1 + LOADER_SECTORS)) "$kernel_sectors" "$(print_start "$kernel/vmlinux")" \
+		"$(print_entry "$kernel/vmlinux")" $(($1 + LOADER_SECTORS + kernel_sectors)) \
+		"$(print_sectors "$dir/initrd.image")" $INITRD_ADDRESS "$(stat -c %s "$dir/initrd.image")"; do
+		poke "$dir/loader" $at "$number" || return
+		at=$((at + 8))
+	done
+	print_append | dd of="$dir/loader" bs=1 seek=$LOADER_COMMAND_LINE conv=notrunc status=none
+}
+
+# finish_image: makes the job's image one that can be booted.
 finish_image()
 {
-	local sectors=$(($(stat -c %s "$dir/job.img") / SECTOR)) word
-	{
-		printf 'linux /boot/vmlinuz'
-		for word in $(print_append); do
-			printf " '%s'" "${word//\'/\'\\\'\'}"
-		done
-		printf '\ninitrd /boot/initrd\nboot\n'
-	} >"$dir/grub.cfg"
-	# shellcheck disable=SC2086 # the modules are words
-	grub-mkimage -O i386-pc -d $GRUB_FOLDER -p /boot -c "$dir/grub.cfg" -o "$dir/core.img" $GRUB_MODULES &&
-		cp "$GRUB_FOLDER/boot.img" "$dir/boot.img" &&
-		poke "$dir/boot.img" $GRUB_BOOT_KERNEL_SECTOR $sectors &&
-		poke "$dir/core.img" $GRUB_CORE_NEXT_SECTOR $((sectors + 1)) &&
-		dd if="$dir/boot.img" of="$dir/job.img" conv=notrunc status=none &&
-		dd if="$dir/core.img" of="$dir/job.img" bs=$SECTOR seek=$sectors conv=notrunc status=none &&
-		truncate -s %2M "$dir/job.img"
+	local sectors
+	sectors=$(print_sectors "$dir/job.img")
+	objcopy -O binary "$kernel/vmlinux" "$dir/kernel.image" &&
+		truncate -s %$SECTOR "$dir/kernel.image" &&
+		finish_loader "$sectors" &&
+		cp "$LAB_BOOT_SECTOR" "$dir/sector" &&
+		poke "$dir/sector" $BOOT_LOADER_SECTOR "$sectors" &&
+		dd if="$dir/sector" of="$dir/job.img" conv=notrunc status=none &&
+		cat "$dir/loader" "$dir/kernel.image" "$dir/initrd.image" >>"$dir/job.img" &&
+		truncate -s %1M "$dir/job.img"
 }
 
 bochs_finish()
