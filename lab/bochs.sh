@@ -95,16 +95,27 @@ bochs_prepare()
 	emulator_command=(env -C "$dir" "${isolate[@]}" bochs -q -f bochsrc -rc commands)
 }
 
+# unpack_module PATH TO: some kernels' are compressed.
+unpack_module()
+{
+	case $1 in
+	*.xz) xz -dc "$1" >"$2" ;;
+	*) cp "$1" "$2" ;;
+	esac
+}
+
 # stage_initrd MODULE...: the host's own initial RAM disk, and these modules under names in the order of loading.
 # They are without signatures, types (BTF) and the names of what is local, whose examination takes Linux longer
 # than all the rest of its start.
 stage_initrd()
 {
-	local path number=100 folder=$dir/initrd
+	local path module number=100 folder=$dir/initrd
 	mkdir -p "$folder/modules"
 	while read -r path; do
-		objcopy --strip-unneeded --remove-section=.BTF "$path" \
-			"$folder/modules/$number-${path##*/}" || return
+		module=$folder/modules/$number-${path##*/}
+		module=${module%.xz}
+		unpack_module "$path" "$module" &&
+			objcopy --strip-unneeded --remove-section=.BTF "$module" || return
 		number=$((number + 1))
 	done < <(print_modules "$@")
 	{
