@@ -2,7 +2,7 @@
 /*
  * check.h - the rules that a VM entry has for the guest's state, so that one that failed can be
  * explained: which field breaks which rule.  Intel SDM volume 3C, section 27.3.1 (26.3.1 before
- * 2023), whose order the checks have.
+ * 2023), in about its order; but those of FRED, which no guest is offered.
  *
  * A pure function of what it is given; the backend reads the fields out of the VMCS after a failed
  * entry, and a test can fill them in by hand.
