@@ -37,6 +37,8 @@ LIB_SRC := $(wildcard lib/*.c)
 HYPERVISOR_SRC := $(wildcard hypervisor/*.c hypervisor/*/*.c hypervisor/x86/soft/*.c)
 SVM_SRC := $(wildcard hypervisor/x86/svm/*.c)
 SVM_ASM := $(wildcard hypervisor/x86/svm/*.S)
+VMX_SRC := $(wildcard hypervisor/x86/vmx/*.c)
+VMX_ASM := $(wildcard hypervisor/x86/vmx/*.S)
 MONITOR_SRC := $(wildcard monitor/*.c monitor/*/*.c)
 PROCESS_SRC := $(wildcard type2/process/*.c)
 CLI_SRC := $(wildcard cli/*.c)
@@ -49,8 +51,9 @@ obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 LIB := $(O)/lib.a
 MONITOR := $(O)/monitor.a
 HYPERVISOR := $(O)/hypervisor.a
-# A backend for hosts in kernel mode alone; they link it beside the core.
+# Backends for hosts in kernel mode alone; they link them beside the core.
 HYPERVISOR_SVM := $(O)/hypervisor-svm.a
+HYPERVISOR_VMX := $(O)/hypervisor-vmx.a
 PROCESS := $(O)/process.a
 CLI := $(O)/cli.a
 SUPPORT := $(O)/support.a
@@ -62,7 +65,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(FUZZ_SRC))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(O)/dyad $(HYPERVISOR_SVM)
+all: $(O)/dyad $(HYPERVISOR_SVM) $(HYPERVISOR_VMX)
 
 # The process host calls the core, and the core its host.
 GROUP = -Wl,--start-group $^ -Wl,--end-group
@@ -91,6 +94,7 @@ $(LIB): $(call obj,$(LIB_SRC))
 $(MONITOR): $(call obj,$(MONITOR_SRC))
 $(HYPERVISOR): $(call obj,$(HYPERVISOR_SRC))
 $(HYPERVISOR_SVM): $(call obj,$(SVM_SRC)) $(patsubst %.S,$(O)/obj/%.o,$(SVM_ASM))
+$(HYPERVISOR_VMX): $(call obj,$(VMX_SRC)) $(patsubst %.S,$(O)/obj/%.o,$(VMX_ASM))
 $(PROCESS): $(call obj,$(PROCESS_SRC))
 $(CLI): $(call obj,$(filter-out cli/main.c,$(CLI_SRC)))
 $(SUPPORT): $(call obj,$(SUPPORT_SRC))
@@ -124,7 +128,7 @@ $(O)/obj/%.o: %.c Makefile VERSION | $(DECODE_OP)
 	@echo "  cc    $<"
 	@$(CC) $(FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/obj/hypervisor/%.o: hypervisor/%.S $(wildcard hypervisor/x86/svm/layout.h) Makefile
+$(O)/obj/hypervisor/%.o: hypervisor/%.S $(wildcard hypervisor/x86/*/layout.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  as    $<"
 	@$(CC) -I. -Iinclude -c -o $@ $<
@@ -132,7 +136,8 @@ $(O)/obj/hypervisor/%.o: hypervisor/%.S $(wildcard hypervisor/x86/svm/layout.h) 
 # Unit tests: those in tests/unit see the monitor on a fake operating system and the core on a fake
 # host (tests/support), those in tests/unit/hosted the process host and the command.
 units: $(UNITS) $(HOSTED_UNITS)
-$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(HYPERVISOR) $(HYPERVISOR_SVM) $(SUPPORT) $(LIB)
+$(O)/tests/%: $(O)/obj/tests/unit/%.o $(MONITOR) $(HYPERVISOR) $(HYPERVISOR_SVM) $(HYPERVISOR_VMX) \
+		$(SUPPORT) $(LIB)
 	@mkdir -p $(@D)
 	@$(CC) $(HOSTED) $(CFLAGS) -o $@ $(GROUP) -lcmocka
 $(O)/tests/hosted/%: $(O)/obj/tests/unit/hosted/%.o $(CLI) $(MONITOR) $(PROCESS) $(HYPERVISOR) $(LIB)
@@ -185,7 +190,7 @@ $(O)/guests/%.elf: tests/guest/%.c tests/guest/guest.c tests/guest/start.S tests
 		-Wl,-T,tests/guest/guest.ld -o $@ tests/guest/start.S $< tests/guest/guest.c $(GUEST_SUPPORT)
 
 # Static analysis; a stamp for each file, so that only what changed is looked at again.
-TIDY_SRC := $(LIB_SRC) $(HYPERVISOR_SRC) $(SVM_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC) \
+TIDY_SRC := $(LIB_SRC) $(HYPERVISOR_SRC) $(SVM_SRC) $(VMX_SRC) $(MONITOR_SRC) $(PROCESS_SRC) $(CLI_SRC) \
 	$(wildcard type1/*/*.c type1/services/*/*.c)
 HEADERS := $(shell git ls-files '*.h' 2>/dev/null)
 tidy: $(patsubst %.c,$(O)/tidy/%.stamp,$(TIDY_SRC))

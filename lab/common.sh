@@ -11,6 +11,8 @@ LAB_BUILD=$(cd "$LAB_BUILD/lab" && pwd)
 LAB_KERNEL=$LAB_BUILD/kernel
 LAB_HOST_IMAGE=$LAB_BUILD/host.img
 LAB_HOST_INITRD=$LAB_BUILD/initrd-host
+LAB_BOOT_SECTOR=$LAB_BUILD/boot-sector
+LAB_BOOT_LOADER=$LAB_BUILD/boot-loader
 LAB_TSC_KHZ=$LAB_BUILD/tsc-khz
 
 # lab_error WORDS: one sentence for the person, with the name of the command in front.

@@ -1,6 +1,6 @@
 /*
  * Runs one command inside the emulated host, and carries its output to the machine outside through
- * virtio-serial ports, byte for byte and as it comes:
+ * virtio-serial ports, or parallel ones, byte for byte and as it comes:
  *
  *   on pipes        stdin is empty; stdout goes to the first port, stderr to the second
  *   on a terminal   the command gets a terminal of its own behind the first port; each line 'ROWS
@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -30,7 +31,22 @@
 #define PORT_FIRST "/dev/vport0p1"
 #define PORT_SECOND "/dev/vport0p2"
 
+/* A parallel port's registers: data, status, control.  The bit is the strobe, at whose end the byte
+ * is taken; the others say that the printer is selected and not being reset. */
+#define PARALLEL_FIRST 0x378
+#define PARALLEL_SECOND 0x278
+#define PARALLEL_REGISTERS 3
+#define PARALLEL_CONTROL 2
+#define PARALLEL_READY 0x0c
+#define PARALLEL_STROBE 0x01
+
 static char buffer[65536];
+
+/* Where output goes. */
+struct port {
+	int fd;
+	unsigned short parallel; /* its first register; 0: the descriptor's */
+};
 
 static int open_port(const char *path, int flags)
 {
@@ -39,6 +55,13 @@ static int open_port(const char *path, int flags)
 	if (fd < 0)
 		fail("can't open %s", path);
 	return fd;
+}
+
+static struct port open_parallel(unsigned short first)
+{
+	if (ioperm(first, PARALLEL_REGISTERS, 1) != 0)
+		fail("can't use the port %#x", first);
+	return (struct port){.fd = -1, .parallel = first};
 }
 
 /* All of it, also where the descriptor does not block. */
@@ -60,9 +83,19 @@ static void write_all(int fd, const char *data, size_t size)
 	}
 }
 
+/* An emulated one is never busy. */
+static void print_all(unsigned short parallel, const char *data, size_t size)
+{
+	for (; size > 0; data++, size--) {
+		outb((unsigned char)*data, parallel);
+		outb(PARALLEL_READY | PARALLEL_STROBE, parallel + PARALLEL_CONTROL);
+		outb(PARALLEL_READY, parallel + PARALLEL_CONTROL);
+	}
+}
+
 /* One read's worth; false once there is nothing more to come, or, if it does not block, nothing
  * now. */
-static bool copy_some(int from, int to)
+static bool copy_some(int from, const struct port *to)
 {
 	ssize_t size = read(from, buffer, sizeof(buffer));
 
@@ -70,21 +103,24 @@ static bool copy_some(int from, int to)
 		return true;
 	if (size <= 0)
 		return false; /* a terminal whose last user has gone says EIO */
-	write_all(to, buffer, (size_t)size);
+	if (to->parallel)
+		print_all(to->parallel, buffer, (size_t)size);
+	else
+		write_all(to->fd, buffer, (size_t)size);
 	return true;
 }
 
 /* What was written to the port is with the machine outside: only then may this host power off. The
  * driver says 'writable' when nothing waits in its queue. */
-static void drain_port(int port)
+static void drain_port(const struct port *port)
 {
-	struct pollfd wait = {.fd = port, .events = POLLOUT};
+	struct pollfd wait = {.fd = port->fd, .events = POLLOUT};
 
-	while (poll(&wait, 1, -1) < 0 && errno == EINTR)
+	while (!port->parallel && poll(&wait, 1, -1) < 0 && errno == EINTR)
 		;
 }
 
-static void copy_rest(int from, int port)
+static void copy_rest(int from, const struct port *port)
 {
 	fcntl(from, F_SETFL, O_NONBLOCK);
 	while (copy_some(from, port))
@@ -165,9 +201,8 @@ static pid_t start_on_pipes(char **command, int *out, int *err, const sigset_t *
 	return child;
 }
 
-static int run_on_pipes(char **command)
+static int run_on_pipes(const struct port port[2], char **command)
 {
-	int port[2] = {open_port(PORT_FIRST, O_WRONLY), open_port(PORT_SECOND, O_WRONLY)};
 	int source[2], status, i;
 	sigset_t mask;
 	struct pollfd wait[3];
@@ -181,13 +216,13 @@ static int run_on_pipes(char **command)
 	do {
 		poll(wait, 3, -1);
 		for (i = 0; i < 2; i++) {
-			if (wait[i].revents && !copy_some(source[i], port[i]))
+			if (wait[i].revents && !copy_some(source[i], &port[i]))
 				wait[i].fd = -1;
 		}
 	} while (!child_ended(wait[2].fd, child, &status));
 
 	for (i = 0; i < 2; i++)
-		copy_rest(source[i], port[i]);
+		copy_rest(source[i], &port[i]);
 	return status;
 }
 
@@ -216,7 +251,9 @@ static void take_size(int control, int terminal)
 
 static int run_on_terminal(const struct connection *connection, char **command)
 {
-	int port = open_port(PORT_FIRST, O_RDWR), control = open_port(PORT_SECOND, O_RDONLY);
+	struct port port = {.fd = open_port(PORT_FIRST, O_RDWR)};
+	struct port keyboard = {.fd = -1};
+	int control = open_port(PORT_SECOND, O_RDONLY);
 	struct winsize size = {.ws_row = connection->rows, .ws_col = connection->columns};
 	int terminal, status;
 	sigset_t mask;
@@ -229,26 +266,37 @@ static int run_on_terminal(const struct connection *connection, char **command)
 		fail("can't make a terminal");
 	if (child == 0)
 		run_command(command, &mask);
+	keyboard.fd = terminal;
 	wait[1] = (struct pollfd){.fd = terminal, .events = POLLIN};
-	wait[2] = (struct pollfd){.fd = port, .events = POLLIN};
+	wait[2] = (struct pollfd){.fd = port.fd, .events = POLLIN};
 	wait[3] = (struct pollfd){.fd = control, .events = POLLIN};
 
 	do {
 		poll(wait, 4, -1);
-		if (wait[1].revents && !copy_some(terminal, port))
+		if (wait[1].revents && !copy_some(terminal, &port))
 			wait[1].fd = -1;
-		if ((wait[2].revents & POLLIN) && !copy_some(port, terminal))
+		if ((wait[2].revents & POLLIN) && !copy_some(port.fd, &keyboard))
 			wait[2].fd = -1;
 		if (wait[3].revents & POLLIN)
 			take_size(control, terminal);
 	} while (!child_ended(wait[0].fd, child, &status));
 
-	copy_rest(terminal, port);
+	copy_rest(terminal, &port);
 	return status;
 }
 
 int command_run(const struct connection *connection, char **command)
 {
-	return connection->is_terminal ? run_on_terminal(connection, command)
-				       : run_on_pipes(command);
+	switch (connection->kind) {
+	case CONNECTION_TERMINAL:
+		return run_on_terminal(connection, command);
+	case CONNECTION_PARALLEL:
+		return run_on_pipes((struct port[]){open_parallel(PARALLEL_FIRST),
+						    open_parallel(PARALLEL_SECOND)},
+				    command);
+	default:
+		return run_on_pipes((struct port[]){{.fd = open_port(PORT_FIRST, O_WRONLY)},
+						    {.fd = open_port(PORT_SECOND, O_WRONLY)}},
+				    command);
+	}
 }

@@ -5,9 +5,15 @@
 
 #define STATUS_LAB_FAILED 125
 
+enum connection_kind {
+	CONNECTION_PIPES,    /* virtio-serial ports, for stdout and stderr */
+	CONNECTION_TERMINAL, /* virtio-serial ports, for a terminal and its size */
+	CONNECTION_PARALLEL, /* the PC's parallel ports, for stdout and stderr */
+};
+
 /* How the command is connected, as lab/run says it. */
 struct connection {
-	int is_terminal;
+	enum connection_kind kind;
 	unsigned short rows, columns; /* of the terminal, at first */
 };
 

@@ -1,9 +1,10 @@
 /*
- * The first process of the emulated host. It is all there is in the host's initial RAM disk; it
- * goes over to the root file system in host.img, sets up what a command may expect of a host, runs
- * the job that lab/run laid on the second drive, leaves the results on the third, and powers off.
- * Drives are known by the numbers of their name spaces: Linux names them in the order in which it
- * comes upon them, which need not be that of the numbers.
+ * The first process of the emulated host. It is all there is in the host's initial RAM disk, but
+ * for the modules that some host needs before it has a root; it goes over to the root file system
+ * in host.img, sets up what a command may expect of a host, runs the job that lab/run laid on the
+ * second drive, leaves the results on the third, and powers off.  Drives are known by the numbers
+ * of their NVMe name spaces, or by a number in an IDE drive's model: Linux names them in the order
+ * in which it comes upon them, which need not be that of the numbers.
  *
  * It is a program and not a script because a process is dear in an emulated machine: a shell that
  * starts a dozen of them takes longer than the kernel needs to boot.
@@ -14,7 +15,7 @@
  *   puts            such words, in pairs: a name in put/, and where it is to go
  *   modules         lines: the kernel modules to load, in order
  *   lib/            if it is there: /lib/modules of a kernel that the root has none for
- *   settings        'pipe' or 'tty', rows, columns, number of disks
+ *   settings        'pipe', 'tty' or 'parallel', rows, columns, number of disks
  *   in/             the files that were handed in; the command starts here
  *
  * The results are a plain tar: the file 'status' first, then what was asked for.
@@ -25,7 +26,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <libgen.h>
 #include <linux/module.h>
 #include <net/if.h>
 #include <signal.h>
@@ -41,7 +41,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Name spaces, as lab/run adds them; disks follow. */
+/* Drives, as lab/run adds them; disks follow. */
 enum {
 	DRIVE_ROOT = 1,
 	DRIVE_JOB,
@@ -87,33 +87,54 @@ static void wait_for_node(const char *path)
 	}
 }
 
-static unsigned read_number(const char *path)
+/* What the file says in this format; 0 if it is no number. */
+static unsigned read_number(const char *path, const char *format)
 {
 	FILE *file = fopen(path, "r");
 	unsigned number = 0;
 
-	if (!file || fscanf(file, "%u", &number) != 1)
+	if (!file || fscanf(file, format, &number) != 1)
 		number = 0;
 	if (file)
 		fclose(file);
 	return number;
 }
 
-/* The node of the drive with this number, if there is one. */
+/* Where Linux tells the numbers of drives, the file's name after the drive's. */
+static const struct drive_numbers {
+	const char *pattern, *format;
+} drive_numbers[] = {
+	{"/sys/block/nvme0n*/nsid", "%u"},
+	{"/sys/block/sd*/device/model", "lab-drive-%u"},
+};
+
+/* The node of the drive with this number, if there is one of this kind. */
+static char *find_drive_of(const struct drive_numbers *kind, unsigned number)
+{
+	char *node = NULL;
+	const char *name;
+	glob_t files;
+	size_t i;
+
+	if (glob(kind->pattern, GLOB_NOSORT, NULL, &files) != 0)
+		return NULL;
+	for (i = 0; i < files.gl_pathc && !node; i++) {
+		name = files.gl_pathv[i] + strlen("/sys/block/");
+		if (read_number(files.gl_pathv[i], kind->format) == number &&
+		    asprintf(&node, "/dev/%.*s", (int)strcspn(name, "/"), name) < 0)
+			fail("can't name drive %u", number);
+	}
+	globfree(&files);
+	return node;
+}
+
 static char *find_drive(unsigned number)
 {
 	char *node = NULL;
-	glob_t ids;
 	size_t i;
 
-	if (glob("/sys/block/nvme0n*/nsid", GLOB_NOSORT, NULL, &ids) != 0)
-		return NULL;
-	for (i = 0; i < ids.gl_pathc && !node; i++) {
-		if (read_number(ids.gl_pathv[i]) == number &&
-		    asprintf(&node, "/dev/%s", basename(dirname(ids.gl_pathv[i]))) < 0)
-			fail("can't name drive %u", number);
-	}
-	globfree(&ids);
+	for (i = 0; i < sizeof(drive_numbers) / sizeof(drive_numbers[0]) && !node; i++)
+		node = find_drive_of(&drive_numbers[i], number);
 	return node;
 }
 
@@ -144,10 +165,34 @@ static void mount_on(const char *source, const char *target, const char *type, c
 		fail("can't mount %s on %s", source, target);
 }
 
+static void load_module(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int flags = strcmp(strrchr(path, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", flags) != 0)
+		fail("can't load %s", path);
+	close(fd);
+}
+
+/* Those that the drives need, where the kernel has none for them: in the order of their names. */
+static void load_first_modules(void)
+{
+	glob_t modules;
+	size_t i;
+
+	if (glob("/modules/*", 0, NULL, &modules) != 0)
+		return;
+	for (i = 0; i < modules.gl_pathc; i++)
+		load_module(modules.gl_pathv[i]);
+	globfree(&modules);
+}
+
 static void enter_root(void)
 {
 	mount_on("dev", "/dev", "devtmpfs", NULL);
 	mount_on("sys", "/sys", "sysfs", NULL);
+	load_first_modules();
 	mount_on(wait_for_drive(DRIVE_ROOT), "/root", "ext4", NULL);
 	if (mount("/dev", "/root/dev", NULL, MS_MOVE, NULL) != 0 ||
 	    mount("/sys", "/root/sys", NULL, MS_MOVE, NULL) != 0 || chdir("/root") != 0 ||
@@ -175,17 +220,11 @@ static void load_modules(void)
 {
 	FILE *list = fopen("/lab/modules", "r");
 	char path[512];
-	int fd, flags;
 
 	if (!list)
 		fail("can't read the list of modules");
-	while (fscanf(list, " %511s", path) == 1) {
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		flags = strcmp(strrchr(path, '.'), ".ko") ? MODULE_INIT_COMPRESSED_FILE : 0;
-		if (fd < 0 || syscall(SYS_finit_module, fd, "", flags) != 0)
-			fail("can't load %s", path);
-		close(fd);
-	}
+	while (fscanf(list, " %511s", path) == 1)
+		load_module(path);
 	fclose(list);
 }
 
@@ -279,26 +318,35 @@ static void name_disks(unsigned count)
 	}
 }
 
+static enum connection_kind read_kind(const char *mode)
+{
+	if (strcmp(mode, "tty") == 0)
+		return CONNECTION_TERMINAL;
+	return strcmp(mode, "parallel") == 0 ? CONNECTION_PARALLEL : CONNECTION_PIPES;
+}
+
 static int run_job(void)
 {
 	char **argv = read_words("/lab/argv"), **env = read_words("/lab/env");
 	FILE *settings = fopen("/lab/settings", "r");
 	struct connection connection;
 	unsigned disks;
-	char mode[8];
+	char mode[16];
 
-	if (!settings || fscanf(settings, "%7s %hu %hu %u", mode, &connection.rows,
+	if (!settings || fscanf(settings, "%15s %hu %hu %u", mode, &connection.rows,
 				&connection.columns, &disks) != 4)
 		fail("can't read the job's settings");
 	fclose(settings);
-	connection.is_terminal = strcmp(mode, "tty") == 0;
+	connection.kind = read_kind(mode);
 	for (; *env; env++)
 		putenv(*env);
 	name_disks(disks);
 	if (chdir("/lab/in") != 0)
 		fail("can't enter /lab/in");
-	wait_for_node("/dev/vport0p1");
-	wait_for_node("/dev/vport0p2");
+	if (connection.kind != CONNECTION_PARALLEL) {
+		wait_for_node("/dev/vport0p1");
+		wait_for_node("/dev/vport0p2");
+	}
 	return command_run(&connection, argv);
 }
 
