@@ -166,22 +166,60 @@ static unsigned largest_order(const struct mapping *mapping, uint64_t address, u
 	return is_aligned(address, 2 * MIB) && end - address >= 2 * MIB ? ORDER_LARGE : 0;
 }
 
+/*
+ * What large mappings that are being populated still lack.  Where there isn't enough for two that
+ * come together, one gets all that it wants, instead of each a part.
+ */
+static struct {
+	struct spin lock;
+	uint64_t bytes; /* [lock] */
+} claims = {.lock = SPIN_INIT};
+
+static bool claim(uint64_t size)
+{
+	uint64_t total, unused;
+	bool enough;
+
+	spin_lock(&claims.lock);
+	frames_statistics(&total, &unused);
+	enough = claims.bytes <= unused && size <= unused - claims.bytes;
+	if (enough)
+		claims.bytes += size;
+	spin_unlock(&claims.lock);
+	return enough;
+}
+
+static void unclaim(uint64_t *claimed, uint64_t size)
+{
+	size = MIN(size, *claimed);
+	*claimed -= size;
+	spin_lock(&claims.lock);
+	claims.bytes -= size;
+	spin_unlock(&claims.lock);
+}
+
 /* Memory for all of a mapping; *done is how much it has. */
 static int populate(struct space *space, const struct mapping *mapping, uint64_t *done)
 {
+	uint64_t claimed = mapping->flags & TYPE1_MEMORY_LARGE ? mapping->size : 0;
 	uint64_t end = mapping->address + mapping->size, at;
 	unsigned order;
-	int err;
+	int err = 0;
 
-	for (*done = 0; *done < mapping->size; *done += (uint64_t)PAGE_SIZE << order) {
+	*done = 0;
+	if (claimed && !claim(claimed))
+		return -ENOMEM;
+	for (; *done < mapping->size; *done += (uint64_t)PAGE_SIZE << order) {
 		at = mapping->address + *done;
 		order = largest_order(mapping, at, end);
+		unclaim(&claimed, (uint64_t)PAGE_SIZE << order);
 		while ((err = map_new(space, at, order, mapping->flags)) && order)
 			order = order == ORDER_HUGE ? ORDER_LARGE : 0;
 		if (err)
-			return err;
+			break;
 	}
-	return 0;
+	unclaim(&claimed, claimed);
+	return err;
 }
 
 /* --- Pages go, with the lock ------------------------------------------------------------------ */
@@ -266,7 +304,7 @@ int64_t space_map_at(struct space *space, uint64_t address, uint64_t size, unsig
 {
 	struct object *none = NULL;
 	struct mapping *mapping;
-	uint64_t done;
+	uint64_t done = 0;
 	int64_t result;
 
 	if (!range_is_sound(address, size) || (flags & ~(unsigned)FLAGS_ALL) ||
@@ -279,7 +317,6 @@ int64_t space_map_at(struct space *space, uint64_t address, uint64_t size, unsig
 	result = add_mapping(space, address, size, flags, NULL, &mapping);
 	if (result < 0)
 		goto out;
-	done = 0;
 	if (!space->on_demand || (flags & TYPE1_MEMORY_LARGE))
 		result = populate(space, mapping, &done);
 	if (result < 0) {
