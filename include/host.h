@@ -255,7 +255,8 @@ void host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 
 /*
  * Memory for generated code, of which nothing is ever both writable and executable at one address:
- * the same bytes, once to write and once to run.  -EOPNOTSUPP where the host has none.
+ * the same bytes, once to write and once to run.  -EOPNOTSUPP where the host has none; a host that
+ * isn't linked with the CPU in software need not have these.
  */
 int host_code_map(size_t size, void **writable, void **executable);
 void host_code_unmap(void *writable, void *executable, size_t size);

@@ -87,8 +87,6 @@ enum type1_call {
 	 * (name, size of the name) -> handle of memory with the module, to be read only; -ENOENT */
 	TYPE1_MODULE_OPEN,
 
-	/* (buffer, size) */
-	TYPE1_RANDOM,
 	/* (TYPE1_POWER_*): for who has the handle TYPE1_HANDLE_POWER.  (handle, operation) */
 	TYPE1_POWER,
 
@@ -251,6 +249,6 @@ struct type1_info {
 	struct type1_start_handles handles;
 	char name[TYPE1_NAME];
 };
-#define TYPE1_VERSION 1
+#define TYPE1_VERSION 2
 
 #endif

@@ -116,19 +116,3 @@ void *host_user_pointer(uint64_t user)
 	(void)user;
 	return NULL;
 }
-
-/* There is no CPU in software in here. */
-int host_code_map(size_t size, void **writable, void **executable)
-{
-	(void)size;
-	(void)writable;
-	(void)executable;
-	return -EOPNOTSUPP;
-}
-
-void host_code_unmap(void *writable, void *executable, size_t size)
-{
-	(void)writable;
-	(void)executable;
-	(void)size;
-}

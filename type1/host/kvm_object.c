@@ -15,7 +15,7 @@
 #include "hypervisor/hypervisor.h"
 #include "lib/bits.h"
 #include "type1/host/private.h"
-#include "type1/runtime/process.h"
+#include "type1/runtime/syscall.h"
 
 const struct backend *const host_backends[] = {&svm_backend, NULL};
 
@@ -93,13 +93,17 @@ static int64_t vcpu_command(struct vcpu *vcpu, uint32_t command, uint64_t argume
 	return result;
 }
 
-int64_t kvm_object_command(struct object *object, uint32_t command, uint64_t argument)
+int64_t syscall_kvm(const struct call *call)
 {
-	struct kvm_object *of = kvm_object_of(object);
+	struct kvm_object *of = kvm_object_of(call->object);
+	uint64_t argument = call->args[2];
+	uint32_t command = (uint32_t)call->args[1];
 
+	if (call->args[1] > UINT32_MAX)
+		return -EINVAL;
 	if (of == &system_object)
 		return system_command(command, argument);
-	if (of->process != process_current())
+	if (of->process != call->process)
 		return -EIO;
 	if (of->vcpu)
 		return vcpu_command(of->vcpu, command, argument);
@@ -124,10 +128,10 @@ static void run_pages_end(struct object *object)
 	heap_free(pages);
 }
 
-int64_t kvm_object_map_run(struct object *object)
+int64_t syscall_kvm_map_run(const struct call *call)
 {
-	struct kvm_object *of = kvm_object_of(object);
-	struct process *process = process_current();
+	struct kvm_object *of = kvm_object_of(call->object);
+	struct process *process = call->process;
 	struct run_pages *pages;
 	struct object *memory;
 	uint64_t size;

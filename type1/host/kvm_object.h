@@ -19,12 +19,4 @@ void kvm_object_init(void);
 /* A new reference to the system object, of kind OBJECT_KVM as all here. */
 struct object *kvm_object_system(void);
 
-/*
- * TYPE1_KVM of the current process, and TYPE1_KVM_MAP_RUN.  Besides what the command returns:
- * -EIO: the object is another process's; -EOPNOTSUPP: this machine runs no guests; -ENOTTY,
- * -EINVAL: the object takes no such command.
- */
-int64_t kvm_object_command(struct object *object, uint32_t command, uint64_t argument);
-int64_t kvm_object_map_run(struct object *object);
-
 #endif

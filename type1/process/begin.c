@@ -48,7 +48,10 @@ __attribute__((no_stack_protector)) _Noreturn void process_begin(const struct ty
 	unsigned eax, ebx = 0, ecx, edx;
 
 	process_info = info;
-	call2(TYPE1_RANDOM, call_address(canary), sizeof(process_thread_block.canary));
+	if (!__get_cpuid(CPUID_LEAF_FEATURES, &eax, &ebx, &ecx, &edx) ||
+	    !(ecx & CPUID_1_ECX_RDRAND))
+		process_abort("the CPU has no random numbers (RDRAND): the process ends");
+	process_thread_block.canary = process_random();
 	canary[0] = 0; /* an overrun by a string can't write it and go on */
 	/* The runtime turns it on wherever it is there. */
 	if (__get_cpuid_count(CPUID_LEAF_STRUCTURED, 0, &eax, &ebx, &ecx, &edx) &&

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clock.c - time, by the TSC and the scale in struct type1_info, without a system call; and
- * randomness.
+ * clock.c - time, by the TSC and the scale in struct type1_info; and randomness, by the CPU's
+ * generator: both without a system call.
  */
+#include <stdbool.h>
+
 #include "lib/bits.h"
-#include "type1/process/call.h"
+#include "lib/bytes.h"
 #include "type1/process/process.h"
 
-#define SCALE_SHIFT 32 /* of tsc_to_ns */
+#define SCALE_SHIFT 32  /* of tsc_to_ns */
+#define RANDOM_TRIES 10 /* after so many a sound CPU has given a number, as its makers say */
 
 uint64_t os_clock_monotonic(void)
 {
@@ -23,17 +26,27 @@ int64_t os_clock_wall(void)
 	return process_info->wall_base + (int64_t)os_clock_monotonic();
 }
 
+/* There is no going on with predictable keys. */
+uint64_t process_random(void)
+{
+	uint64_t number = 0;
+	bool given = false;
+
+	for (int i = 0; i < RANDOM_TRIES && !given; i++)
+		__asm__ volatile("rdrand %0" : "=r"(number), "=@ccc"(given));
+	if (!given)
+		process_abort("there is no randomness: the process ends");
+	return number;
+}
+
 void os_random(void *buffer, size_t size)
 {
 	uint8_t *at = buffer;
 
-	while (size) {
-		int64_t count = call2(TYPE1_RANDOM, call_address(at), MIN(size, 4 * KIB));
+	for (size_t part; size; at += part, size -= part) {
+		uint64_t number = process_random();
 
-		/* There is no going on with predictable keys. */
-		if (count < 0)
-			process_abort("there is no randomness: the process ends");
-		at += MIN(size, 4 * KIB);
-		size -= MIN(size, 4 * KIB);
+		part = MIN(size, sizeof(number));
+		memcpy(at, &number, part);
 	}
 }

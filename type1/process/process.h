@@ -22,6 +22,8 @@ extern const struct type1_info *process_info;
 _Noreturn void process_exit(int status);
 /* Says why in the log, and ends the process: for what must not go on. */
 _Noreturn void process_abort(const char *why);
+/* A number that nobody can guess, by the CPU, which has been asked whether it has them. */
+uint64_t process_random(void);
 
 /* os_log() of a formatted line (lib/format.h). */
 __attribute__((format(printf, 2, 3))) void process_log(enum os_log_level level, const char *format,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi.c - what the firmware's tables tell, without interpreting AML: CPUs, the PCI configuration
- * space, power off and reset (ACPI 6.4, sections 4.8 and 5.2).  Tables above 4 GiB are not seen.
+ * acpi.c - what the firmware's tables tell, without interpreting AML: CPUs, power off and
+ * reset (ACPI 6.4, sections 4.8 and 5.2).  Tables above 4 GiB are not seen.
  */
 #include "hw/acpi.h"
 #include "hw/apic.h"
@@ -82,15 +82,6 @@ static void read_madt(const struct acpi_header *table)
 			add_cpu(x2apic->apic_id, x2apic->flags);
 		at += entry->length;
 	}
-}
-
-static void read_mcfg(const struct acpi_header *table)
-{
-	const struct acpi_mcfg *mcfg = (const struct acpi_mcfg *)table;
-
-	acpi_machine.ecam_base = mcfg->base_address;
-	acpi_machine.ecam_first_bus = mcfg->start_bus;
-	acpi_machine.ecam_last_bus = mcfg->end_bus;
 }
 
 /* AML, section 20.2: what a definition of \_S5 is made of. */
@@ -179,8 +170,6 @@ static void read_table(uint64_t physical)
 			 (unsigned long long)physical);
 	else if (!memcmp(table->signature, "APIC", 4) && table->length >= sizeof(struct acpi_madt))
 		read_madt(table);
-	else if (!memcmp(table->signature, "MCFG", 4) && table->length >= sizeof(struct acpi_mcfg))
-		read_mcfg(table);
 	else if (!memcmp(table->signature, "FACP", 4))
 		read_fadt(table);
 }

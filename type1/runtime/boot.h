@@ -56,8 +56,6 @@ struct acpi_machine {
 	uint32_t apic_ids[64];
 	unsigned cpu_count;
 	uint64_t apic_base;
-	uint64_t ecam_base; /* 0: none */
-	uint8_t ecam_first_bus, ecam_last_bus;
 	uint16_t pm1a_control, pm1b_control; /* ports; 0: none */
 	uint16_t pm_timer;
 	uint8_t sleep_type_a, sleep_type_b; /* of S5 */

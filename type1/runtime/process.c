@@ -15,6 +15,7 @@
 #include "type1/runtime/channel.h"
 #include "type1/runtime/device.h"
 #include "type1/runtime/machine_object.h"
+#include "type1/runtime/notice.h"
 #include "type1/runtime/process_private.h"
 
 /* --- What others ask of it -------------------------------------------------------------------- */
@@ -149,7 +150,8 @@ static int give_handles(struct process *process, const struct process_options *o
 	if (options->kvm)
 		err = give(process, kvm_object_system(), &process->start.kvm);
 	if (!err && options->screen) {
-		err = screen_object_create(&process->account, &object);
+		err = notice_handle_create(&screen_notice, OBJECT_SCREEN, &process->account,
+					   &object);
 		if (!err)
 			err = give(process, object, &process->start.screen);
 	}
@@ -163,7 +165,8 @@ static int give_handles(struct process *process, const struct process_options *o
 	if (!err && options->devices)
 		err = give(process, devices_object(), &process->start.devices);
 	if (!err && options->processes) {
-		err = processes_object_create(&process->account, &object);
+		err = notice_handle_create(&process_notice, OBJECT_PROCESSES, &process->account,
+					   &object);
 		if (!err)
 			err = give(process, object, &process->start.processes);
 	}

@@ -2,111 +2,44 @@
 /*
  * process_list.c - system calls: the image's processes, the machine they run on, and the log; for
  * the console.
- *
- * Lines of the log come in any context, also where no event can be signalled: a timer looks whether
- * there are new ones, as long as somebody wants to know.
  */
 #include <linux/errno.h>
 
 #include "lib/bits.h"
 #include "lib/bytes.h"
-#include "type1/runtime/event_port.h"
 #include "type1/runtime/log.h"
-#include "type1/runtime/machine_object.h"
+#include "type1/runtime/notice.h"
 #include "type1/runtime/process_private.h"
 #include "type1/runtime/start.h"
 #include "type1/runtime/syscall.h"
 
 #define STATUS_KILLED (-2)
-#define LOOK_PERIOD UINT64_C(10000000) /* ns */
 
-struct processes {
-	struct object object; /* first */
-	struct event *event;  /* [list.lock] a reference, or NULL */
-};
+static const struct object *shower; /* [process_notice.lock] who shows the log */
 
-static struct {
-	struct spin lock;
-	struct processes *listener; /* [lock] who asked for an event last */
-	struct processes *shower;   /* [lock] who shows the log */
-	uint64_t seen;              /* [lock] of the log's numbers */
-	struct timer timer;
-} list;
-
-static struct processes *processes_of(struct object *object)
+static bool log_has_more(void)
 {
-	return CONTAINER_OF(object, struct processes, object);
+	static uint64_t seen; /* [process_notice.lock] of the log's numbers */
+	bool more = seen != log_next();
+
+	seen = log_next();
+	return more;
 }
 
-static void processes_end(struct object *object)
+static void processes_ended(const struct object *processes)
 {
-	struct processes *processes = processes_of(object);
-
-	spin_lock(&list.lock);
-	if (list.listener == processes)
-		list.listener = NULL;
-	if (list.shower == processes) {
-		list.shower = NULL;
+	if (shower == processes) {
+		shower = NULL;
 		log_set_shown(true);
 	}
-	spin_unlock(&list.lock);
-	if (processes->event)
-		object_put(&processes->event->object);
-	heap_free(processes);
 }
 
-int processes_object_create(struct account *account, struct object **object)
-{
-	struct processes *processes = heap_alloc(sizeof(*processes), account);
-
-	if (!processes)
-		return -ENOMEM;
-	object_init(&processes->object, OBJECT_PROCESSES, processes_end);
-	*object = &processes->object;
-	return 0;
-}
-
-/* --- Events ----------------------------------------------------------------------------------- */
-
-void process_list_changed(void)
-{
-	spin_lock(&list.lock);
-	if (list.listener)
-		event_signal(list.listener->event);
-	spin_unlock(&list.lock);
-}
-
-static void look_at_log(struct timer *timer)
-{
-	spin_lock(&list.lock);
-	if (list.listener) {
-		if (list.seen != log_next())
-			event_signal(list.listener->event);
-		list.seen = log_next();
-		timer_set(timer, clock_now() + LOOK_PERIOD);
-	}
-	spin_unlock(&list.lock);
-}
-
-int64_t syscall_process_event(const struct call *call)
-{
-	struct event *event = event_find(call->process, call->args[1]), *before;
-	struct processes *processes = processes_of(call->object);
-
-	if (!event)
-		return -EBADF;
-	spin_lock(&list.lock);
-	before = processes->event;
-	processes->event = event;
-	list.listener = processes;
-	if (!list.timer.fired)
-		timer_init(&list.timer, look_at_log);
-	timer_set(&list.timer, clock_now() + LOOK_PERIOD);
-	spin_unlock(&list.lock);
-	if (before)
-		object_put(&before->object);
-	return 0;
-}
+/* The log has another line, or a process has begun or ended. */
+struct notice process_notice = {
+	.lock = SPIN_INIT,
+	.look = log_has_more,
+	.ended = processes_ended,
+};
 
 /* --- Processes -------------------------------------------------------------------------------- */
 
@@ -204,12 +137,12 @@ int64_t syscall_log_read(const struct call *call)
 
 	if (call->args[3] < sizeof(line.number))
 		return -EINVAL;
-	spin_lock(&list.lock);
-	if (list.shower != processes_of(call->object)) {
-		list.shower = processes_of(call->object);
+	spin_lock(&process_notice.lock);
+	if (shower != call->object) {
+		shower = call->object;
 		log_set_shown(false);
 	}
-	spin_unlock(&list.lock);
+	spin_unlock(&process_notice.lock);
 	size = log_read(&line.number, line.text,
 			MIN(sizeof(line.text), call->args[3] - sizeof(line.number)));
 	err = size ? user_copy_out(call->args[2], &line, sizeof(line.number) + size) : 0;

@@ -11,7 +11,7 @@
 #include "type1/host/kvm_object.h"
 #include "type1/runtime/boot.h"
 #include "type1/runtime/interrupt.h"
-#include "type1/runtime/machine_object.h"
+#include "type1/runtime/notice.h"
 #include "type1/runtime/pci.h"
 #include "type1/runtime/words.h"
 
@@ -69,7 +69,7 @@ static void ended(struct process *process, int status)
 	else if (image->options.service)
 		service_set_ended(&image->service, true);
 	mutex_unlock(&image_mutex);
-	process_list_changed();
+	notice_tell(&process_notice);
 }
 
 /* With the mutex, so that it can't have ended before it is known. */
@@ -242,7 +242,7 @@ void start_processes(void *unused)
 	for (;;) {
 		uint64_t next = start_due();
 
-		process_list_changed();
+		notice_tell(&process_notice);
 		waiter_wait(&starter, next);
 	}
 }

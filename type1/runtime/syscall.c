@@ -51,11 +51,10 @@ static const struct syscall {
 	[TYPE1_KVM] = {OBJECT_KVM, syscall_kvm},
 	[TYPE1_KVM_MAP_RUN] = {OBJECT_KVM, syscall_kvm_map_run},
 	[TYPE1_MODULE_OPEN] = {OBJECT_NONE, syscall_module_open},
-	[TYPE1_RANDOM] = {OBJECT_NONE, syscall_random},
 	[TYPE1_POWER] = {OBJECT_POWER, syscall_power},
 	[TYPE1_SCREEN_WRITE] = {OBJECT_SCREEN, syscall_screen_write},
 	[TYPE1_SCREEN_READ] = {OBJECT_SCREEN, syscall_screen_read},
-	[TYPE1_SCREEN_EVENT] = {OBJECT_SCREEN, syscall_screen_event},
+	[TYPE1_SCREEN_EVENT] = {OBJECT_SCREEN, syscall_notice},
 	[TYPE1_LISTEN] = {OBJECT_PORT, syscall_listen},
 	[TYPE1_ACCEPT] = {OBJECT_LISTENER, syscall_accept},
 	[TYPE1_CONNECT] = {OBJECT_SERVICE, syscall_connect},
@@ -75,7 +74,7 @@ static const struct syscall {
 	[TYPE1_PROCESS_CONTROL] = {OBJECT_PROCESSES, syscall_process_control},
 	[TYPE1_MACHINE] = {OBJECT_PROCESSES, syscall_machine},
 	[TYPE1_LOG_READ] = {OBJECT_PROCESSES, syscall_log_read},
-	[TYPE1_PROCESS_EVENT] = {OBJECT_PROCESSES, syscall_process_event},
+	[TYPE1_PROCESS_EVENT] = {OBJECT_PROCESSES, syscall_notice},
 };
 
 /* The number, so that a wrong guess of the comparison reads nothing beyond the table. */

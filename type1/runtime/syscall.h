@@ -23,7 +23,7 @@ struct call {
 typedef int64_t syscall_function(const struct call *call);
 
 /* syscall_process.c */
-syscall_function syscall_exit, syscall_log, syscall_close, syscall_module_open, syscall_random;
+syscall_function syscall_exit, syscall_log, syscall_close, syscall_module_open;
 /* syscall_memory.c */
 syscall_function syscall_memory_map, syscall_memory_unmap, syscall_memory_discard;
 syscall_function syscall_memory_create, syscall_memory_attach, syscall_memory_size;
@@ -33,10 +33,13 @@ syscall_function syscall_thread_join, syscall_futex_wait, syscall_futex_wake;
 /* syscall_event.c */
 syscall_function syscall_event_create, syscall_event_signal, syscall_port_create;
 syscall_function syscall_port_watch, syscall_port_unwatch, syscall_port_wait;
-/* syscall_kvm.c */
+/* type1/host/kvm_object.c: as the command; -EIO: the object is another process's; -EOPNOTSUPP: this
+ * machine runs no guests; -ENOTTY, -EINVAL: the object takes no such command */
 syscall_function syscall_kvm, syscall_kvm_map_run;
 /* syscall_machine.c */
-syscall_function syscall_power, syscall_screen_write, syscall_screen_read, syscall_screen_event;
+syscall_function syscall_power, syscall_screen_write, syscall_screen_read;
+/* notice.c */
+syscall_function syscall_notice;
 /* channel.c, dma.c */
 syscall_function syscall_listen, syscall_accept, syscall_connect;
 syscall_function syscall_channel_map, syscall_channel_signal, syscall_channel_event;
@@ -46,6 +49,6 @@ syscall_function syscall_dma_alloc, syscall_device_list, syscall_device_open, sy
 syscall_function syscall_device_read, syscall_device_write, syscall_device_interrupt;
 /* process_list.c */
 syscall_function syscall_process_list, syscall_process_control, syscall_machine;
-syscall_function syscall_log_read, syscall_process_event;
+syscall_function syscall_log_read;
 
 #endif

@@ -8,54 +8,21 @@
 #include <linux/errno.h>
 
 #include "lib/bits.h"
-#include "type1/runtime/event_port.h"
 #include "type1/runtime/machine_object.h"
+#include "type1/runtime/notice.h"
 #include "type1/runtime/serial.h"
 #include "type1/runtime/syscall.h"
 
 #define PART 256                       /* bytes that are copied at a time */
-#define POLL_PERIOD UINT64_C(10000000) /* ns */
 #define WRITE_PERIOD UINT64_C(1000000) /* ns: what the line's FIFO takes 1.4 of to be empty */
 #define TYPED_MAX 256
 
 static struct object the_power = {.kind = OBJECT_POWER, .references = 1};
 
-struct screen {
-	struct object object; /* first */
-	struct event *event;  /* [console.lock] is signalled when something was typed; or NULL */
-};
-
 static struct {
-	struct spin lock;
-	struct screen *listener; /* [lock] who asked for an event last */
 	uint8_t typed[TYPED_MAX];
-	unsigned first, count; /* [lock] in typed */
-	struct timer timer;
-} console;
-
-static void screen_end(struct object *object)
-{
-	struct screen *screen = CONTAINER_OF(object, struct screen, object);
-
-	spin_lock(&console.lock);
-	if (console.listener == screen)
-		console.listener = NULL;
-	spin_unlock(&console.lock);
-	if (screen->event)
-		object_put(&screen->event->object);
-	heap_free(screen);
-}
-
-int screen_object_create(struct account *account, struct object **object)
-{
-	struct screen *screen = heap_alloc(sizeof(*screen), account);
-
-	if (!screen)
-		return -ENOMEM;
-	object_init(&screen->object, OBJECT_SCREEN, screen_end);
-	*object = &screen->object;
-	return 0;
-}
+	unsigned first, count; /* in typed */
+} console;                     /* [screen_notice.lock] */
 
 struct object *power_object(void)
 {
@@ -83,10 +50,10 @@ static int write_part(const char *bytes, size_t size)
 	while (size && !err) {
 		size_t count;
 
-		spin_lock(&console.lock);
+		spin_lock(&screen_notice.lock);
 		count = serial_write_some(bytes, size);
 		screen_write(bytes, count);
-		spin_unlock(&console.lock);
+		spin_unlock(&screen_notice.lock);
 		bytes += count;
 		size -= count;
 		if (!count)
@@ -126,50 +93,21 @@ static bool take_typed(void)
 	return console.count;
 }
 
+struct notice screen_notice = {.lock = SPIN_INIT, .look = take_typed};
+
 int64_t syscall_screen_read(const struct call *call)
 {
 	uint8_t bytes[PART];
 	uint64_t room = MIN(call->args[2], (uint64_t)PART), count = 0;
 	int err;
 
-	spin_lock(&console.lock);
+	spin_lock(&screen_notice.lock);
 	take_typed();
 	for (; count < room && console.count; console.count--) {
 		bytes[count++] = console.typed[console.first];
 		console.first = (console.first + 1) % TYPED_MAX;
 	}
-	spin_unlock(&console.lock);
+	spin_unlock(&screen_notice.lock);
 	err = user_copy_out(call->args[1], bytes, count);
 	return err ? err : (int64_t)count;
-}
-
-static void poll(struct timer *timer)
-{
-	spin_lock(&console.lock);
-	if (console.listener) {
-		if (take_typed())
-			event_signal(console.listener->event);
-		timer_set(timer, clock_now() + POLL_PERIOD);
-	}
-	spin_unlock(&console.lock);
-}
-
-int64_t syscall_screen_event(const struct call *call)
-{
-	struct screen *screen = CONTAINER_OF(call->object, struct screen, object);
-	struct event *event = event_find(call->process, call->args[1]), *before;
-
-	if (!event)
-		return -EBADF;
-	spin_lock(&console.lock);
-	before = screen->event;
-	screen->event = event;
-	console.listener = screen;
-	if (!console.timer.fired)
-		timer_init(&console.timer, poll);
-	timer_set(&console.timer, clock_now() + POLL_PERIOD);
-	spin_unlock(&console.lock);
-	if (before)
-		object_put(&before->object);
-	return 0;
 }

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * syscall_process.c - system calls: the process itself, its log, modules and randomness.
+ * syscall_process.c - system calls: the process itself, its log, and modules.
  */
 #include <linux/errno.h>
 
-#include "hw/cpuid.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
-#include "type1/runtime/instructions.h"
 #include "type1/runtime/syscall.h"
 
-#define RANDOM_PART 64u /* bytes that are copied at a time */
-#define RANDOM_TRIES 10 /* after so many a sound CPU has given a number, as its makers say */
 #define FIRST_PRINTABLE ' '
 #define LAST_PRINTABLE '~'
 
@@ -65,42 +61,4 @@ int64_t syscall_module_open(const struct call *call)
 		return -ENOENT;
 	err = memory_object_of_module(module, &call->process->account, &object);
 	return err ? err : handle_add(call->process, object);
-}
-
-/* A number from the CPU's generator; false: it gives none. */
-/* NOLINTNEXTLINE(readability-non-const-parameter): it is written */
-static bool random_number(uint64_t *number)
-{
-	bool given = false;
-
-	for (int i = 0; i < RANDOM_TRIES && !given; i++)
-		__asm__ volatile("rdrand %0" : "=r"(*number), "=@ccc"(given));
-	return given;
-}
-
-/* -EOPNOTSUPP: the CPU has no generator. */
-int64_t syscall_random(const struct call *call)
-{
-	uint64_t to = call->args[0], left = call->args[1];
-	uint64_t numbers[RANDOM_PART / sizeof(uint64_t)];
-	int err;
-
-	if (!(cpuid(CPUID_LEAF_FEATURES, 0).ecx & CPUID_1_ECX_RDRAND))
-		return -EOPNOTSUPP;
-	while (left) {
-		uint64_t part = MIN(left, RANDOM_PART);
-
-		if (thread_dying(thread_current()))
-			return -EINTR;
-		for (unsigned i = 0; i < ARRAY_COUNT(numbers); i++) {
-			if (!random_number(&numbers[i]))
-				return -EIO;
-		}
-		err = user_copy_out(to, numbers, part);
-		if (err)
-			return err;
-		to += part;
-		left -= part;
-	}
-	return 0;
 }

@@ -156,7 +156,6 @@ static const enum type1_call calls[] = {
 	TYPE1_KVM,
 	TYPE1_KVM_MAP_RUN,
 	TYPE1_MODULE_OPEN,
-	TYPE1_RANDOM,
 	TYPE1_POWER,
 	TYPE1_SCREEN_WRITE,
 	TYPE1_SCREEN_READ,
@@ -250,10 +249,6 @@ static void choose(enum type1_call call, uint64_t a[6], uint64_t *state)
 		if (a[0] - call_address(scratch) < sizeof(scratch))
 			a[0] = numbers[a[1] % ARRAY_COUNT(numbers)];
 		a[1] = a[1] % 2 ? a[2] : PAGE * (a[2] % 32);
-		break;
-	case TYPE1_RANDOM:
-		if (a[0] - call_address(scratch) < sizeof(scratch))
-			a[1] %= sizeof(scratch) / 2;
 		break;
 	case TYPE1_DEVICE_OPEN:
 		a[1] = locations[a[1] % ARRAY_COUNT(locations)];

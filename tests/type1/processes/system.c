@@ -22,6 +22,7 @@
 #define LAST_USER_PAGE UINT64_C(0x00007fffffffe000)
 #define PAST 1 /* a deadline that is over */
 #define THREADS 4u
+#define KEYS_MAX 32u /* that a wait at a port takes */
 
 static uint8_t *map(uint64_t size, unsigned flags)
 {
@@ -50,6 +51,32 @@ static bool all_are(const uint8_t *bytes, uint64_t size, uint8_t value)
 	return true;
 }
 
+static uint64_t create(enum type1_call call)
+{
+	int64_t handle = call0(call);
+
+	EXPECT_THAT(handle > 0);
+	return (uint64_t)handle;
+}
+
+/* What the runtime does when it is to write there: count keys of 8 bytes, all ones. */
+static int64_t have_written(uint64_t to, unsigned count)
+{
+	uint64_t port = create(TYPE1_PORT_CREATE), events[KEYS_MAX];
+	int64_t result;
+
+	for (unsigned i = 0; i < count; i++) {
+		events[i] = create(TYPE1_EVENT_CREATE);
+		EXPECT(call3(TYPE1_PORT_WATCH, port, events[i], UINT64_MAX), 0);
+		EXPECT(call1(TYPE1_EVENT_SIGNAL, events[i]), 0);
+	}
+	result = call4(TYPE1_PORT_WAIT, port, PAST, to, count);
+	for (unsigned i = 0; i < count; i++)
+		EXPECT(call1(TYPE1_CLOSE, events[i]), 0);
+	EXPECT(call1(TYPE1_CLOSE, port), 0);
+	return result;
+}
+
 /* --- Memory ----------------------------------------------------------------------------------- */
 
 static void test_memory(void)
@@ -64,8 +91,8 @@ static void test_memory(void)
 	EXPECT_THAT(all_are(at + 3 * PAGE, 5 * PAGE, 1));
 	/* The runtime's own accesses find discarded pages, too, across a boundary. */
 	EXPECT(discard(at + PAGE, 2 * PAGE), 0);
-	EXPECT(call2(TYPE1_RANDOM, call_address(at + PAGE + 100), PAGE), 0);
-	EXPECT_THAT(!all_are(at + 2 * PAGE, 100, 0));
+	EXPECT(have_written(call_address(at + 2 * PAGE - 100), KEYS_MAX), KEYS_MAX);
+	EXPECT_THAT(all_are(at + 2 * PAGE - 100, KEYS_MAX * 8, UINT8_MAX));
 	EXPECT(unmap(at + 3 * PAGE, PAGE), 0);
 	EXPECT(unmap(at + 3 * PAGE, PAGE), -EINVAL);
 	EXPECT(unmap(at, 8 * PAGE), -EINVAL);
@@ -119,7 +146,7 @@ static void test_memory_on_demand(void)
 	first[most - 1] = 1;
 	second[most / 2] = 2;
 	/* The runtime's own accesses have pages come, too. */
-	EXPECT(call2(TYPE1_RANDOM, call_address(second + PAGE - 8), 16), 0);
+	EXPECT(have_written(call_address(second + PAGE - 8), 2), 2);
 	EXPECT_THAT(all_are(first, PAGE, 0) && first[most - 1] == 1 && second[most / 2] == 2);
 	EXPECT(unmap(first, most), 0);
 	EXPECT(unmap(second, most), 0);
@@ -325,14 +352,6 @@ static void test_many_threads(void)
 
 /* --- Events and ports ------------------------------------------------------------------------- */
 
-static uint64_t create(enum type1_call call)
-{
-	int64_t handle = call0(call);
-
-	EXPECT_THAT(handle > 0);
-	return (uint64_t)handle;
-}
-
 static void signal_twice(void *arg)
 {
 	const uint64_t *event = arg;
@@ -434,13 +453,13 @@ static void test_pointers(void)
 				       UINT64_MAX - 7};
 
 	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++) {
-		EXPECT(call2(TYPE1_RANDOM, bad[i], 8), -EFAULT);
+		EXPECT(have_written(bad[i], 1), -EFAULT);
 		EXPECT(call3(TYPE1_LOG, 0, bad[i], 8), -EFAULT);
 		EXPECT(call2(TYPE1_MODULE_OPEN, bad[i], 8), -EFAULT);
 	}
-	EXPECT(call2(TYPE1_RANDOM, call_address(process_info), 8), -EFAULT); /* read-only */
-	EXPECT(call2(TYPE1_RANDOM, call_address(test_pointers), 8), -EFAULT);
-	EXPECT(call2(TYPE1_RANDOM, call_address(numbers), UINT64_MAX), -EFAULT);
+	EXPECT(have_written(call_address(process_info), 1), -EFAULT); /* read-only */
+	EXPECT(have_written(call_address(test_pointers), 1), -EFAULT);
+	EXPECT(have_written(LAST_USER_PAGE + PAGE - 4, 1), -EFAULT);
 	EXPECT(call3(TYPE1_LOG, 0, call_address(numbers), TYPE1_LOG_LINE + 1), -EINVAL);
 	EXPECT(call3(TYPE1_LOG, 4, call_address(numbers), 1), -EINVAL);
 	EXPECT(call0(TYPE1_CALLS), -ENOSYS);
