@@ -71,6 +71,7 @@
 #define SVM_V_INTR_PRIORITY(n) ((uint64_t)(n) << 16)
 #define SVM_V_IGNORE_TPR (UINT64_C(1) << 20)
 #define SVM_V_INTR_MASKING (UINT64_C(1) << 24)
+#define SVM_V_INTR_VECTOR(vector) ((uint64_t)(vector) << 32)
 #define SVM_V_NMI_ENABLE (UINT64_C(1) << 26)
 #define SVM_X2AVIC_ENABLE (UINT64_C(1) << 30) /* APM2 section 15.29.4.1 */
 #define SVM_AVIC_ENABLE (UINT64_C(1) << 31)

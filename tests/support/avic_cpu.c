@@ -77,6 +77,18 @@ void avic_cpu_exit(struct avic_cpu *cpu, uint32_t code, uint64_t info1, uint64_t
 	cpu->v = NULL;
 }
 
+/* 15.21.4 */
+static void take_virtual(struct avic_cpu *cpu)
+{
+	if (cpu->v->intercept_misc1 & SVM_INTERCEPT_VINTR) {
+		avic_cpu_exit(cpu, SVM_EXIT_VINTR, 0, 0);
+		return;
+	}
+	cpu->taken[cpu->v->virtual_interrupt >> 32 & 0xff]++;
+	cpu->v->virtual_interrupt &= ~SVM_V_IRQ;
+	cpu->interrupts = false;
+}
+
 /* What VMRUN asks of AVIC's fields (15.29.4), and what it does. */
 void avic_cpu_vmrun(struct avic_cpu *cpu, struct vmcb *vmcb)
 {
@@ -103,7 +115,7 @@ void avic_cpu_vmrun(struct avic_cpu *cpu, struct vmcb *vmcb)
 	if (has_avic(cpu))
 		evaluate(cpu);
 	else if ((v->virtual_interrupt & SVM_V_IRQ) && cpu->interrupts)
-		avic_cpu_exit(cpu, SVM_EXIT_VINTR, 0, 0);
+		take_virtual(cpu);
 }
 
 bool avic_is_intercepted(const struct vmcb_control *v, uint32_t msr, bool write)

@@ -176,6 +176,85 @@ static void injects(void **state)
 	assert_int_equal(vcpu->exception_address, 0x1234);
 }
 
+/* Injects an interrupt; true: as a virtual one. */
+static bool injects_virtual(uint8_t vector)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+
+	c->vcpu.inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT, .vector = vector};
+	svm_inject(c);
+	assert_int_equal(c->vcpu.inject.kind, CPU_EVENT_NONE);
+	if (control->event_injection) {
+		assert_int_equal(control->event_injection, SVM_EVENT_VALID | vector);
+		return false;
+	}
+	assert_true(control->virtual_interrupt & SVM_V_IRQ);
+	assert_true(control->virtual_interrupt & SVM_V_IGNORE_TPR);
+	assert_int_equal(control->virtual_interrupt >> 32, vector);
+	assert_false(control->intercept_misc1 & SVM_INTERCEPT_VINTR);
+	return true;
+}
+
+static void interrupts_are_virtual(void **state)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	vcpu->state.rflags = RFLAGS_RESERVED_ONE | RFLAGS_IF;
+	assert_true(injects_virtual(0x31));
+	/* The guest has taken it. */
+	control->virtual_interrupt &= ~SVM_V_IRQ;
+	svm_take_back(c);
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_NONE);
+	/* It has not; and an emulated CPU calls it an exception when its delivery exits. */
+	c->clean = UINT32_MAX;
+	assert_true(injects_virtual(0xfe));
+	assert_false(c->clean & SVM_CLEAN_VIRTUAL_INTERRUPT);
+	control->exit_interrupt =
+		SVM_EVENT_VALID | 0xfe | SVM_EVENT_EXCEPTION << SVM_EVENT_TYPE_SHIFT;
+	c->clean = UINT32_MAX;
+	svm_take_back(c);
+	assert_int_equal(vcpu->inject.kind, CPU_EVENT_INTERRUPT);
+	assert_int_equal(vcpu->inject.vector, 0xfe);
+	assert_false(vcpu->inject.has_error);
+	assert_false(control->virtual_interrupt & SVM_V_IRQ);
+	assert_false(c->clean & SVM_CLEAN_VIRTUAL_INTERRUPT);
+	/* One that had waited for its window. */
+	vcpu->inject.kind = CPU_EVENT_NONE;
+	vcpu->want_window = true;
+	svm_inject(c);
+	vcpu->want_window = false;
+	assert_true(injects_virtual(0x31));
+}
+
+static void some_interrupts_are_not(void **state)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+	struct vcpu *vcpu = &c->vcpu;
+
+	(void)state;
+	/* As KVM_SET_VCPU_EVENTS may want it. */
+	vcpu->state.rflags = RFLAGS_RESERVED_ONE;
+	assert_false(injects_virtual(0x31));
+	vcpu->state.rflags = RFLAGS_RESERVED_ONE | RFLAGS_IF;
+	vcpu->state.sti_shadow = true;
+	assert_false(injects_virtual(0x31));
+	vcpu->state.sti_shadow = false;
+	/* V_IRQ is what tells when the next one can be taken. */
+	vcpu->want_window = true;
+	vcpu->inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT, .vector = 0x31};
+	svm_inject(c);
+	assert_int_equal(control->event_injection, SVM_EVENT_VALID | 0x31);
+	assert_true(control->intercept_misc1 & SVM_INTERCEPT_VINTR);
+	vcpu->want_window = false;
+	vcpu->want_nmi_window = true;
+	assert_false(injects_virtual(0x31));
+	vcpu->want_nmi_window = false;
+	c->entry_work |= SVM_WORK_AVIC;
+	assert_false(injects_virtual(0x31));
+}
+
 static void masks_nmis_until_iret(void **state)
 {
 	struct vmcb_control *control = &c->vmcb->control;
@@ -443,6 +522,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(round_trip),
 		TEST(injects),
+		TEST(interrupts_are_virtual),
+		TEST(some_interrupts_are_not),
 		TEST(masks_nmis_until_iret),
 #define VNMI_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_vnmi, tear_down)
 		VNMI_TEST(cpu_keeps_an_nmi),

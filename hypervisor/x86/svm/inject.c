@@ -7,6 +7,11 @@
  * where the next NMI can be taken.  If one waits TF makes the CPU exit there.
  *
  * A CPU with virtual NMIs knows the mask, and keeps one that waits, by itself (15.21.10).
+ *
+ * An interrupt that the guest can take at once is a virtual one (V_IRQ, 15.21.4), not an injected
+ * event: it comes before the guest's first instruction as well, and QEMU's emulated CPU raises an
+ * injected interrupt a second time when something stops it between VMRUN and that instruction,
+ * whether the guest has interrupts disabled by then or not.
  */
 #include "hypervisor/x86/svm/svm.h"
 
@@ -40,11 +45,56 @@ static uint64_t encode(const struct cpu_event *event)
 	return value;
 }
 
+/* --- Interrupts ------------------------------------------------------------------------------- */
+
+#define V_IRQ_NOW (SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_PRIORITY(V_INTR_PRIORITY_MAX))
+
+/* V_IRQ is free, and what it does is the same: the guest takes it before anything else.  AVIC,
+ * which may be on at this entry, ignores it. */
+static bool can_be_virtual(const struct svm_vcpu *c)
+{
+	const struct vcpu *vcpu = &c->vcpu;
+
+	return vcpu->inject.kind == CPU_EVENT_INTERRUPT && (vcpu->state.rflags & RFLAGS_IF) &&
+	       !vcpu->state.sti_shadow && !vcpu->state.mov_ss_shadow && !vcpu->want_window &&
+	       !vcpu->want_nmi_window && !vcpu->debug_step && !(c->entry_work & SVM_WORK_AVIC);
+}
+
+static void deliver_virtual(struct svm_vcpu *c)
+{
+	uint64_t *control = &c->vmcb->control.virtual_interrupt;
+
+	c->virq = c->vcpu.inject.vector;
+	*control |= V_IRQ_NOW | SVM_V_INTR_VECTOR(c->virq);
+	c->clean &= ~SVM_CLEAN_VIRTUAL_INTERRUPT;
+	c->exit_work |= SVM_WORK_VIRQ;
+	c->vcpu.inject.kind = CPU_EVENT_NONE;
+}
+
+/* V_IRQ is still set if the guest has exited before it took the interrupt, or on the way to its
+ * handler. */
+static void take_virtual_back(struct svm_vcpu *c)
+{
+	uint64_t *control = &c->vmcb->control.virtual_interrupt;
+
+	if (*control & SVM_V_IRQ)
+		c->vcpu.inject = (struct cpu_event){.kind = CPU_EVENT_INTERRUPT, .vector = c->virq};
+	*control &= ~(V_IRQ_NOW | SVM_V_INTR_VECTOR(UINT8_MAX));
+	c->clean &= ~SVM_CLEAN_VIRTUAL_INTERRUPT;
+	c->exit_work &= (uint8_t)~SVM_WORK_VIRQ;
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
 static void deliver(struct svm_vcpu *c)
 {
 	struct vcpu *vcpu = &c->vcpu;
 	struct cpu_event *event = &vcpu->inject;
 
+	if (can_be_virtual(c)) {
+		deliver_virtual(c);
+		return;
+	}
 	if (event->kind == CPU_EVENT_NMI)
 		vcpu->state.nmi_masked = true;
 	if (event->kind == CPU_EVENT_EXCEPTION && event->vector == CPU_VECTOR_PF)
@@ -64,12 +114,10 @@ static void set_window(struct svm_vcpu *c, bool want)
 	c->window = want;
 	if (want) {
 		control->intercept_misc1 |= SVM_INTERCEPT_VINTR;
-		control->virtual_interrupt |=
-			SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_PRIORITY(V_INTR_PRIORITY_MAX);
+		control->virtual_interrupt |= V_IRQ_NOW;
 	} else {
 		control->intercept_misc1 &= ~SVM_INTERCEPT_VINTR;
-		control->virtual_interrupt &=
-			~(SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_PRIORITY(V_INTR_PRIORITY_MAX));
+		control->virtual_interrupt &= ~V_IRQ_NOW;
 	}
 	c->clean &= ~(SVM_CLEAN_INTERCEPTS | SVM_CLEAN_VIRTUAL_INTERRUPT);
 }
@@ -131,9 +179,10 @@ void svm_inject(struct svm_vcpu *c)
 	bool event = vcpu->inject.kind != CPU_EVENT_NONE;
 
 	c->vmcb->control.event_injection = 0;
+	/* First: what is delivered may need V_IRQ, which the window has no use for any more. */
+	set_window(c, vcpu->want_window);
 	if (event)
 		deliver(c);
-	set_window(c, vcpu->want_window);
 	set_iret_intercept(c, vcpu->state.nmi_masked &&
 				      !(c->exit_work & (SVM_WORK_IRET | SVM_WORK_VNMI)));
 	c->nmi_stepping = false;
@@ -162,6 +211,8 @@ static void end_nmi(struct svm_vcpu *c)
 /* Kept out of the way of the commonest. */
 __attribute__((noinline)) static void work(struct svm_vcpu *c)
 {
+	if (c->exit_work & SVM_WORK_VIRQ)
+		take_virtual_back(c);
 	if (c->exit_work & SVM_WORK_IRET)
 		end_nmi(c);
 	if (c->exit_work & SVM_WORK_VNMI)

@@ -138,6 +138,7 @@ struct svm_avic {
 #define SVM_WORK_IRET 2u /* at an exit: whether the guest's IRET of an NMI is done */
 #define SVM_WORK_VNMI 4u /* at all of both */
 #define SVM_WORK_AVIC 8u
+#define SVM_WORK_VIRQ 16u /* at an exit: whether the interrupt in V_IRQ was taken */
 
 struct svm_vcpu {
 	struct vcpu vcpu; /* first */
@@ -169,6 +170,7 @@ struct svm_vcpu {
 	/* [own] Events. */
 	uint64_t nmi_iret_rip; /* with SVM_WORK_IRET: where the IRET stands */
 	bool window;           /* V_IRQ is set, to exit when interrupts are possible */
+	uint8_t virq;          /* with SVM_WORK_VIRQ: its vector */
 	bool nmi_kept;         /* with SVM_WORK_VNMI: one waits in the VMCB */
 	bool nmi_stepping;     /* TF is to be set, to exit where an NMI can be taken */
 	bool stepping;         /* TF is ours, or the debugger's ... */
