@@ -5,9 +5,14 @@
  * port and the network card; the frames of a port stand in its channel.
  *
  * Shared memory: struct switch_channel, from offset 0.  In front of each frame stands its struct
- * virtio_net_hdr_v1 (virtio 1.2 section 5.1.6).  A client may leave a frame's checksum open, and
- * a TCP packet of up to SWITCH_PACKET_MAX bytes to be cut up: then it goes as it is to those that
- * accept that, and for others the switch does it.
+ * virtio_net_hdr_v1 (virtio 1.2 section 5.1.6).  What a client sends may have its checksum open,
+ * and a TCP segment may be as long as IP allows, to be cut up; what it receives has open only what
+ * it has asked for.
+ *
+ * The entries of a ring (ring.h) are units of memory.  A frame stands in one piece: struct
+ * switch_frame at a unit's start, as many units as it needs.  A size of 0 says that the next frame
+ * stands at the ring's first unit.  A size that can't be, of what doesn't end in the ring or before
+ * its head, ends the channel.
  */
 #ifndef DYAD_ABI_SWITCH_H
 #define DYAD_ABI_SWITCH_H
@@ -16,26 +21,16 @@
 
 #include "abi/ring.h"
 
-#define SWITCH_RING 128
-#define SWITCH_FRAME 2048 /* bytes: a header of 12 and a frame of 1518 at the most, rounded up */
-#define SWITCH_PACKET_MAX (65535 + 18) /* with Ethernet header and VLAN tag, without the header */
+#define SWITCH_UNIT 64
+#define SWITCH_RING 4096 /* units: three frames of the largest size at the least */
+/* Header, Ethernet with a VLAN tag, and an IP packet. */
+#define SWITCH_FRAME_MAX (12 + 18 + 65535)
 
-/* A frame, or a part of one that is longer: all but its last part are full, and all are produced at
- * once. */
 struct switch_frame {
-	uint16_t size; /* with the header, in the first part; SWITCH_MORE: the frame goes on */
-	uint8_t bytes[SWITCH_FRAME - 2];
+	uint32_t size; /* with its header */
+	uint8_t bytes[];
 };
-_Static_assert(sizeof(struct switch_frame) == SWITCH_FRAME, "of the ABI");
-#define SWITCH_MORE 0x8000u
-#define SWITCH_PART (SWITCH_FRAME - 2)
-#define SWITCH_PARTS_MAX ((12 + SWITCH_PACKET_MAX + SWITCH_PART - 1) / SWITCH_PART)
-
-/* switch_channel.accepts: what frames that the client receives may leave open. */
-#define SWITCH_ACCEPTS_CHECKSUM 1u
-#define SWITCH_ACCEPTS_TCP4 2u /* with SWITCH_ACCEPTS_CHECKSUM: packets to be cut up */
-#define SWITCH_ACCEPTS_TCP6 4u
-#define SWITCH_ACCEPTS_ECN 8u /* also such with the CWR flag */
+_Static_assert(sizeof(struct switch_frame) == 4, "of the ABI");
 
 /* What the client asks of its port, and signals then; the switch reads it once, when it is ready.
  */
@@ -48,9 +43,14 @@ struct switch_port {
 struct switch_channel {
 	struct ring_header transmit, receive; /* seen by the client */
 	struct switch_port port;
-	uint32_t state;   /* [switch] 1: the port is up, negative: -errno */
-	uint32_t accepts; /* [client] at any time: SWITCH_ACCEPTS_* */
-	struct switch_frame sent[SWITCH_RING], received[SWITCH_RING];
+	uint32_t state; /* [switch] 1: the port is up, negative: -errno */
+	uint32_t reserved;
+	/* [client] at any time: which of VIRTIO_NET_F_GUEST_* (bit numbers as bits) it takes in
+	 * frames that it receives from now on. */
+	uint64_t offloads;
+	uint8_t reserved_288[32];
+	uint8_t sent[SWITCH_RING * SWITCH_UNIT], received[SWITCH_RING * SWITCH_UNIT];
 };
+_Static_assert(__builtin_offsetof(struct switch_channel, sent) == 320, "of the ABI");
 
 #endif

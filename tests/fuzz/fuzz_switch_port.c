@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client of the switch that writes what it likes into its channel, beside two that are idle:
- * steps of words anywhere in it, of entries that are nearly sound, and of the switch at work.
+ * A client of the switch that writes what it likes into its channel, beside two that are idle, one
+ * of which takes long segments: steps of words anywhere in it, of frames that are nearly sound, and
+ * of the switch at work.
  */
 #include "tests/support/fuzz_input.h"
 #include "tests/support/switch_network.h"
+#include "tests/support/tcp_frame.h"
 
 #define HOSTILE 0
 #define STEPS_MAX 512
@@ -29,66 +31,61 @@ static void write_word(struct fuzz_input *input, struct switch_channel *channel)
 			   value);
 }
 
-static void send_entry(struct fuzz_input *input, struct switch_channel *channel)
+#define TAKES_ALL                                                                                  \
+	(BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) |                             \
+	 BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN))
+
+/* From its own MAC, to a client or all: TCP to be cut up, or nothing that is known, with some bytes
+ * of its headers and its virtio header as the input says. */
+static void send_frame(struct fuzz_input *input, struct switch_network *net)
 {
-	struct switch_frame *entry = &channel->sent[channel->transmit.head % SWITCH_RING];
-	unsigned to = (unsigned)fuzz_take(input, 1);
+	static uint8_t bytes[SWITCH_FRAME_MAX];
+	unsigned to = (unsigned)fuzz_take(input, 1), kind = (unsigned)fuzz_take(input, 1);
+	const struct tcp_shape shape = {
+		.ipv6 = kind & 1,
+		.tags = kind >> 1 & 1,
+		.tcp_options = kind & 4 ? 12 : 0,
+		.ip_options = kind & 8 ? 8 : 0,
+		.payload = (uint32_t)fuzz_take(input, 2) % 65000,
+		.each = (uint16_t)fuzz_take(input, 2),
+		.flags = (uint8_t)fuzz_take(input, 1),
+	};
+	struct virtio_net_hdr_v1 header;
+	uint32_t size = tcp_make(&shape, &header, bytes + FRAME_HEADER) + (uint32_t)FRAME_HEADER;
 
-	entry->size = (uint16_t)fuzz_take(input, 2);
-	for (unsigned i = 0; i < sizeof(struct virtio_net_hdr_v1); i++)
-		entry->bytes[i] = (uint8_t)fuzz_take(input, 1);
-	/* From its own MAC, to a client or all. */
-	memset(entry->bytes + 12, to == 0 ? 0xff : 0, ETHERNET_ADDRESS);
-	entry->bytes[12] |= 2;
-	entry->bytes[17] |= (uint8_t)to;
-	memset(entry->bytes + 18, 0, ETHERNET_ADDRESS);
-	entry->bytes[18] = 2;
-	entry->bytes[23] = HOSTILE + 1;
-	channel->transmit.head++;
-}
+	memcpy(bytes, &header, FRAME_HEADER);
+	memset(bytes + 12, to == 0 ? 0xff : 0, ETHERNET_ADDRESS);
+	bytes[12] |= 2;
+	bytes[17] |= (uint8_t)to;
+	memset(bytes + 18, 0, ETHERNET_ADDRESS);
+	bytes[18] = 2;
+	bytes[23] = HOSTILE + 1;
+	for (unsigned i = kind >> 4; i; i--) {
+		unsigned at = (unsigned)fuzz_take(input, 1);
 
-/* A TCP packet to be cut up, of some parts, some of whose bytes are any. */
-static void send_packet(struct fuzz_input *input, struct switch_channel *channel)
-{
-	static const uint8_t start[] = {
-		1, 1, 0, 0, 0,    1, 34, 0, 16, 0, 0,  0, /* virtio: 256 bytes each */
-		2, 0, 0, 0, 0,    2, 2,  0, 0,  0, 0,  HOSTILE + 1, 8, 0, 0x45, 0,
-		0, 0, 0, 0, 0x40, 0, 64, 6, 0,  0, 10, 0,           0, 1, 10,   0,
-		0, 2, 0, 1, 0,    2, 0,  0, 0,  0, 0,  0,           0, 0, 0x50, 0x18};
-	unsigned parts = (unsigned)fuzz_take(input, 1) % (SWITCH_PARTS_MAX + 2) + 1;
-	uint8_t *first = channel->sent[channel->transmit.head % SWITCH_RING].bytes;
-
-	memset(first, 0, SWITCH_PART);
-	memcpy(first, start, sizeof(start));
-	for (unsigned i = (unsigned)fuzz_take(input, 1) % 8; i; i--) {
-		unsigned at = (unsigned)fuzz_take(input, 1) % 160;
-
-		/* Not the addresses. */
-		if (at < 12 || at >= 24)
-			first[at] = (uint8_t)fuzz_take(input, 1);
+		bytes[at < 12 ? at : at + 12] = (uint8_t)fuzz_take(input, 1);
 	}
-	for (unsigned i = 0; i < parts; i++)
-		channel->sent[channel->transmit.head++ % SWITCH_RING].size =
-			(uint16_t)(i + 1 < parts ? SWITCH_PART | SWITCH_MORE : fuzz_take(input, 2));
+	if (kind & 0x10)
+		size = 1 + (uint32_t)fuzz_take(input, 2);
+	switch_network_send(net, HOSTILE, bytes, MIN(size, SWITCH_FRAME_MAX));
 }
 
-/* The next frame that a client has: of one part, or of several where it accepts that. */
-static void check_frame(struct switch_channel *channel, bool accepts)
+/* Where a receiver may rely on it: the header is about the frame. */
+static void check_header(const struct virtio_net_hdr_v1 *header, uint32_t size, bool takes)
 {
-	const struct switch_frame *entry = &channel->received[channel->receive.tail % SWITCH_RING];
-	uint32_t size = 0, parts = 0, part;
-
-	fuzz_check(entry->bytes[18] == 2 && entry->bytes[23] == HOSTILE + 1);
-	do {
-		fuzz_check(channel->receive.tail != channel->receive.head);
-		part = channel->received[channel->receive.tail++ % SWITCH_RING].size;
-		fuzz_check(part <= SWITCH_PART || part == (SWITCH_PART | SWITCH_MORE));
-		size += part & ~SWITCH_MORE;
-		parts++;
-	} while (part & SWITCH_MORE);
-	fuzz_check(size >= 12 + ETHERNET_HEADER);
-	fuzz_check(size <= 12 + (accepts ? SWITCH_PACKET_MAX : ETHERNET_FRAME_MAX));
-	fuzz_check(accepts || parts == 1);
+	fuzz_check(takes || (!header->flags && !header->gso_type));
+	fuzz_check(header->num_buffers == 1);
+	if (header->flags)
+		fuzz_check(header->flags == VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+			   header->checksum_start + header->checksum_offset + 2u <= size);
+	if (header->gso_type)
+		fuzz_check(header->flags && header->gso_size && header->header_length < size &&
+			   header->header_length >= header->checksum_start + 20 &&
+			   header->header_length +
+					   MIN(header->gso_size, size - header->header_length) <=
+				   ETHERNET_FRAME_MAX);
+	else
+		fuzz_check(size <= ETHERNET_FRAME_MAX);
 }
 
 /* Whatever the client did, others have sound frames, and no more than there is room for. */
@@ -96,11 +93,20 @@ static void check(struct switch_network *net)
 {
 	for (unsigned i = HOSTILE + 1; i < NETWORK_CLIENTS; i++) {
 		struct switch_channel *channel = switch_network_channel(net, i);
+		const uint8_t *bytes;
+		uint32_t size;
 
 		fuzz_check(!port_broken(&net->network.clients[i].port));
 		fuzz_check(channel->receive.head - channel->receive.tail <= SWITCH_RING);
-		while (channel->receive.tail != channel->receive.head)
-			check_frame(channel, i == HOSTILE + 1);
+		while ((bytes = switch_network_receive(net, i, &size))) {
+			struct virtio_net_hdr_v1 header;
+
+			fuzz_check(size >= FRAME_HEADER + ETHERNET_HEADER);
+			memcpy(&header, bytes, FRAME_HEADER);
+			check_header(&header, size - (uint32_t)FRAME_HEADER, channel->offloads);
+			fuzz_check(bytes[18] == 2 && bytes[23] == HOSTILE + 1);
+		}
+		fuzz_check(channel->receive.head == channel->receive.tail);
 	}
 	for (; net->card.sent_count; net->card.sent_count--)
 		fuzz_check(net->card.sent_size[net->card.sent_count - 1] <= ETHERNET_FRAME_MAX);
@@ -114,21 +120,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t broken = 0;
 
 	net->card.room = CARD_SENT_ROOM;
-	switch_network_channel(net, HOSTILE + 1)->accepts =
-		SWITCH_ACCEPTS_CHECKSUM | SWITCH_ACCEPTS_TCP4 | SWITCH_ACCEPTS_ECN;
+	switch_network_channel(net, HOSTILE + 1)->offloads = TAKES_ALL;
 	fake_os_monotonic = 1000 * SECOND;
 	for (unsigned i = 0; i < STEPS_MAX && input.left && !broken; i++) {
-		switch (fuzz_take(&input, 1) % 5) {
+		switch (fuzz_take(&input, 1) % 4) {
 		case 0:
 			write_word(&input, channel);
 			break;
 		case 1:
-			send_entry(&input, channel);
+			send_frame(&input, net);
 			break;
 		case 2:
-			send_packet(&input, channel);
-			break;
-		case 3:
 			fake_os_monotonic += fuzz_take(&input, 4);
 			fake_os_run(net->network.loop);
 			break;

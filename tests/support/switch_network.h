@@ -12,8 +12,10 @@
 
 #include "tests/support/fake_os.h"
 /* clang-format off: the order of what builds on each other */
+#include "type1/process/frame_queue.c"
+#include "type1/services/switch/checksum.c"
 #include "type1/services/switch/forward.c"
-#include "type1/services/switch/offload.c"
+#include "type1/services/switch/frame.c"
 #include "type1/services/switch/port.c"
 #include "type1/services/switch/relay.c"
 #include "type1/services/switch/segment.c"
@@ -156,6 +158,39 @@ static inline struct switch_channel *switch_network_channel(struct switch_networ
 							    unsigned client)
 {
 	return net->network.clients[client].port.shared;
+}
+
+/* A frame of size bytes with its header, as the client's monitor writes one; they are published. */
+static inline void switch_network_send(struct switch_network *net, unsigned client,
+				       const void *bytes, uint32_t size)
+{
+	struct switch_channel *channel = switch_network_channel(net, client);
+	struct frame_queue queue;
+	uint8_t *to;
+
+	frame_queue_init(&queue, &channel->transmit, channel->sent);
+	queue.ring.count = channel->transmit.head;
+	to = frame_queue_add(&queue, size);
+	if (!to)
+		return;
+	memcpy(to, bytes, size);
+	frame_queue_publish(&queue);
+	net->network.ready |= BIT(client);
+}
+
+/* The next frame that the client has received, and has not seen yet: NULL: there is none. */
+static inline const uint8_t *switch_network_receive(struct switch_network *net, unsigned client,
+						    uint32_t *size)
+{
+	struct switch_channel *channel = switch_network_channel(net, client);
+	struct frame_queue queue;
+	const uint8_t *bytes;
+
+	frame_queue_init(&queue, &channel->receive, channel->received);
+	queue.ring.count = channel->receive.tail;
+	bytes = frame_queue_next(&queue, size);
+	frame_queue_release(&queue);
+	return bytes;
 }
 
 #endif

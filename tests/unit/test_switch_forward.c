@@ -38,7 +38,7 @@ static uint64_t send_at(unsigned port, const uint8_t *to, const uint8_t *from, u
 
 	memcpy(header, to, ETHERNET_ADDRESS);
 	memcpy(header + ETHERNET_ADDRESS, from, ETHERNET_ADDRESS);
-	return forward_frame(&forward, port, header, size, ETHERNET_FRAME_MAX, now);
+	return forward_frame(&forward, port, header, &(struct forward_size){size, 1, size}, now);
 }
 
 static uint64_t send(unsigned port, const uint8_t *to, const uint8_t *from)
@@ -212,6 +212,22 @@ static void flooding_is_bounded(void **state)
 	assert_int_not_equal(send_at(b, broadcast, mac_b, FRAME, NOW + 10 * SECOND), 0);
 }
 
+/* One that makes many on the wire costs as many, of what may be copied to several. */
+static void flooding_by_long_segments_is_bounded(void **state)
+{
+	const struct forward_size size = {.longest = 1514, .frames = 43, .bytes = 43 * 1514};
+	uint8_t header[ETHERNET_HEADER] = {0};
+	uint64_t copies = 0;
+
+	(void)state;
+	memcpy(header, broadcast, ETHERNET_ADDRESS);
+	memcpy(header + ETHERNET_ADDRESS, mac_a, ETHERNET_ADDRESS);
+	for (unsigned i = 0; i < 100000; i++)
+		copies += 43 * set_size(forward_frame(&forward, a, header, &size,
+						      NOW + i * (SECOND / 100000)));
+	assert_in_range(copies, 100000, 100000 + 1000 + 43 * 3);
+}
+
 static void a_rate_is_kept(void **state)
 {
 	static const uint8_t mac[] = {2, 0, 0, 0, 0, 1};
@@ -266,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup(sizes_are_ethernets, setup),
 		cmocka_unit_test_setup(learning_is_bounded, setup),
 		cmocka_unit_test_setup(flooding_is_bounded, setup),
+		cmocka_unit_test_setup(flooding_by_long_segments_is_bounded, setup),
 		cmocka_unit_test_setup(a_rate_is_kept, setup),
 		cmocka_unit_test_setup(the_slowest_and_the_fastest_rate, setup),
 	};

@@ -9,17 +9,15 @@
 #include <linux/errno.h>
 
 #include "abi/switch.h"
-#include "hw/virtio.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
 #include "type1/process/channel.h"
+#include "type1/process/frame_queue.h"
 #include "type1/process/process.h"
-#include "type1/process/ring.h"
 
 #define NET_MTU 1500
-#define NET_HEADER 12 /* struct virtio_net_hdr_v1, virtio 1.2 section 5.1.6 */
+#define NET_HEADER sizeof(struct virtio_net_hdr_v1)
 #define NET_ETHERNET_HEADER 14
-#define NET_FRAME_MAX (NET_HEADER + SWITCH_PACKET_MAX) /* the switch takes no longer ones */
 #define MAC_SIZE sizeof(((struct switch_port *)0)->mac)
 
 /* All on the loop thread. */
@@ -27,10 +25,10 @@ struct os_net {
 	struct os_loop *loop;
 	struct channel channel; /* handle 0: the switch is gone for good */
 	struct switch_channel *shared;
-	struct ring transmit, receive;
+	struct frame_queue transmit, receive;
 	struct os_event *again; /* frames wait for a receiver that is new */
+	uint64_t offloads;      /* what the guest takes in frames that it receives */
 	bool refused;           /* and told */
-	uint32_t accepts;       /* as in the channel */
 	uint8_t mac[MAC_SIZE];
 	void (*readable)(void *arg);
 	void *arg;
@@ -47,26 +45,24 @@ static size_t iov_size(const struct os_iov *iov, unsigned count)
 	return size;
 }
 
-/* A place in them. */
-struct iov_place {
-	const struct os_iov *iov;
-	size_t offset;
-};
-
-/* The next size bytes, which they have, to or from there. */
-static void iov_copy(struct iov_place *place, uint8_t *bytes, size_t size, bool write)
+/* All of them. */
+static void iov_read(const struct os_iov *iov, unsigned count, uint8_t *to)
 {
-	while (size) {
-		const struct os_iov *iov = place->iov;
-		size_t part = MIN(iov->length - place->offset, size);
-		uint8_t *at = (uint8_t *)iov->base + place->offset;
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(to, iov[i].base, iov[i].length);
+		to += iov[i].length;
+	}
+}
 
-		memcpy(write ? at : bytes, write ? bytes : at, part);
-		bytes += part;
+/* size bytes, which they have. */
+static void iov_write(const struct os_iov *iov, const uint8_t *from, size_t size)
+{
+	for (; size; iov++) {
+		size_t part = MIN(iov->length, size);
+
+		memcpy(iov->base, from, part);
+		from += part;
 		size -= part;
-		place->offset += part;
-		if (place->offset == iov->length)
-			*place = (struct iov_place){iov + 1, 0};
 	}
 }
 
@@ -86,10 +82,10 @@ static int net_connect(struct os_net *net)
 		return error;
 	}
 	net->shared = net->channel.memory;
-	ring_init(&net->transmit, &net->shared->transmit, SWITCH_RING);
-	ring_init(&net->receive, &net->shared->receive, SWITCH_RING);
+	frame_queue_init(&net->transmit, &net->shared->transmit, net->shared->sent);
+	frame_queue_init(&net->receive, &net->shared->receive, net->shared->received);
+	net->shared->offloads = net->offloads;
 	memcpy(net->shared->port.mac, net->mac, MAC_SIZE);
-	net->shared->accepts = net->accepts;
 	/* Behind the rest, for the switch may be looking. */
 	__atomic_store_n(&net->shared->port.ready, 1, __ATOMIC_RELEASE);
 	(void)channel_signal(&net->channel);
@@ -189,97 +185,64 @@ void os_net_set_receiver(struct os_net *net, void (*readable)(void *), void *arg
 	net->readable = readable;
 	net->arg = arg;
 	/* Signals are asked for anew: the receiver before may have stopped in between. */
-	if (readable && net->channel.handle && !ring_wait(&net->receive, 0))
+	if (readable && net->channel.handle && !frame_queue_wait(&net->receive))
 		os_event_signal(net->again);
 }
 
 void os_net_set_offloads(struct os_net *net, uint64_t guest_features)
 {
-	static const struct {
-		unsigned feature;
-		uint32_t accepts;
-	} table[] = {
-		{VIRTIO_NET_F_GUEST_CSUM, SWITCH_ACCEPTS_CHECKSUM},
-		{VIRTIO_NET_F_GUEST_TSO4, SWITCH_ACCEPTS_TCP4},
-		{VIRTIO_NET_F_GUEST_TSO6, SWITCH_ACCEPTS_TCP6},
-		{VIRTIO_NET_F_GUEST_ECN, SWITCH_ACCEPTS_ECN},
-	};
-
-	net->accepts = 0;
-	for (unsigned i = 0; i < ARRAY_COUNT(table); i++)
-		if (guest_features & BIT(table[i].feature))
-			net->accepts |= table[i].accepts;
+	net->offloads = guest_features;
 	if (net->channel.handle)
-		__atomic_store_n(&net->shared->accepts, net->accepts, __ATOMIC_RELAXED);
+		__atomic_store_n(&net->shared->offloads, guest_features, __ATOMIC_RELAXED);
 }
 
 int os_net_send(struct os_net *net, const struct os_iov *iov, unsigned count)
 {
 	size_t size = iov_size(iov, count);
-	uint32_t parts = (uint32_t)((size + SWITCH_PART - 1) / SWITCH_PART);
-	struct iov_place place = {iov, 0};
+	uint8_t *bytes;
 
-	if (size < NET_HEADER + NET_ETHERNET_HEADER || size > NET_FRAME_MAX)
+	if (size < NET_HEADER + NET_ETHERNET_HEADER || size > SWITCH_FRAME_MAX)
 		return -EINVAL;
-	if (!net->channel.handle || ring_room(&net->transmit) < parts)
+	bytes = net->channel.handle ? frame_queue_add(&net->transmit, (uint32_t)size) : NULL;
+	if (!bytes)
 		return -EAGAIN;
-	for (uint32_t i = 0; i < parts; i++) {
-		struct switch_frame *entry = &net->shared->sent[ring_place(&net->transmit, i)];
-		size_t part = MIN(size, SWITCH_PART);
-
-		iov_copy(&place, entry->bytes, part, false);
-		size -= part;
-		entry->size = (uint16_t)(part | (size ? SWITCH_MORE : 0));
-	}
-	if (ring_produce(&net->transmit, parts))
+	iov_read(iov, count, bytes);
+	if (frame_queue_publish(&net->transmit))
 		(void)channel_signal(&net->channel);
 	return 0;
 }
 
-/* The parts of the next frame, 0: they are none; and its size.  A switch that has lost its mind can
- * give a guest nonsense, but not memory. */
-static uint32_t find_parts(struct os_net *net, uint32_t filled, size_t *size)
+/* The next frame that the guest takes; NULL: none waits.  What came before it last changed what it
+ * takes may be one that it doesn't. */
+static const uint8_t *net_next(struct os_net *net, uint32_t *size)
 {
-	*size = 0;
-	for (uint32_t parts = 0; parts < MIN(filled, SWITCH_PARTS_MAX);) {
-		uint32_t part = __atomic_load_n(
-			&net->shared->received[ring_place(&net->receive, parts)].size,
-			__ATOMIC_RELAXED);
+	struct virtio_net_hdr_v1 header;
+	const uint8_t *bytes;
 
-		parts++;
-		if ((part & ~SWITCH_MORE) > SWITCH_PART)
-			return 0;
-		*size += part & ~SWITCH_MORE;
-		if (!(part & SWITCH_MORE))
-			return *size == (size_t)(parts - 1) * SWITCH_PART + part ? parts : 0;
+	while ((bytes = frame_queue_next(&net->receive, size))) {
+		if (*size < NET_HEADER)
+			continue;
+		memcpy(&header, bytes, NET_HEADER);
+		if (!(frame_needs(&header) & ~net->offloads))
+			return bytes;
 	}
-	return 0;
+	return NULL;
 }
 
 int64_t os_net_receive(struct os_net *net, const struct os_iov *iov, unsigned count)
 {
-	struct iov_place place = {iov, 0};
-	uint32_t filled, parts;
-	size_t size, left;
+	const uint8_t *bytes;
+	uint32_t size;
 
 	if (!net->channel.handle)
 		return -EAGAIN;
-	while (!(filled = ring_filled(&net->receive)))
-		if (ring_wait(&net->receive, 0))
+	while (!(bytes = net_next(net, &size))) {
+		frame_queue_release(&net->receive);
+		if (frame_queue_wait(&net->receive))
 			return -EAGAIN;
-	parts = find_parts(net, filled, &size);
-	if (!parts || size < NET_HEADER || iov_size(iov, count) < size) {
-		(void)ring_consume(&net->receive, MAX(parts, 1u));
-		return -EMSGSIZE;
 	}
-	left = size;
-	for (uint32_t i = 0; i < parts; i++) {
-		size_t part = MIN(left, SWITCH_PART);
-
-		iov_copy(&place, net->shared->received[ring_place(&net->receive, i)].bytes, part,
-			 true);
-		left -= part;
-	}
-	(void)ring_consume(&net->receive, parts);
-	return (int64_t)size;
+	if (iov_size(iov, count) >= size)
+		iov_write(iov, bytes, size);
+	frame_queue_release(&net->receive);
+	return iov_size(iov, count) < size ? -EMSGSIZE : (int64_t)size;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * frames.c - two processes at the switch: "answer" answers what the other one sends it, and ends
- * when it is told; the other one sees that frames go where they should and nowhere else, that a
- * port keeps to its address and its rate, that one which breaks the rings' rules ends alone, and
- * that the switch is joined again after it was killed.
+ * when it is told; the other one sees that frames go where they should and nowhere else, whole to
+ * who takes long ones and else cut up, that a port keeps to its address and its rate, that one
+ * which breaks the rings' rules ends alone, and that the switch is joined again after it was
+ * killed.
  *
  * "outside" is that other one with a network card: it finds QEMU's user network behind it.
  * "inside" has none.
@@ -13,9 +14,10 @@
 #include "abi/switch.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
+#include "tests/support/tcp_frame.h"
 #include "tests/type1/processes/check.h"
 #include "type1/process/channel.h"
-#include "type1/process/ring.h"
+#include "type1/process/frame_queue.h"
 
 #define SECOND UINT64_C(1000000000)
 #define MILLISECOND (SECOND / 1000)
@@ -23,7 +25,7 @@
 #define RESEND (200 * MILLISECOND)
 
 #define MAC 6
-#define HEADER 12 /* struct virtio_net_hdr_v1 */
+#define HEADER ((uint32_t)sizeof(struct virtio_net_hdr_v1))
 #define FRAME_MAX 1514
 #define FILL 0x5a
 #define PROCESSES_MAX 16
@@ -55,7 +57,7 @@ static const uint8_t arp_reply[2] = {0, 2}, router[4] = {10, 0, 2, 2};
 static struct {
 	uint32_t serial, pings, size; /* of the last PONG */
 	uint32_t plain_serial;
-	unsigned pongs, plain, wrong, arp, ends;
+	unsigned pongs, plain, wrong, arp, ends, too_long;
 } seen;
 
 static struct os_loop *loop;
@@ -135,7 +137,8 @@ static void readable(void *unused)
 	int64_t size;
 
 	(void)unused;
-	while ((size = os_net_receive(net, &iov, 1)) > 0) {
+	while ((size = os_net_receive(net, &iov, 1)) > 0 || size == -EMSGSIZE) {
+		seen.too_long += size == -EMSGSIZE;
 		if (size < (int64_t)(HEADER + 14))
 			continue;
 		memcpy(&frame, bytes + HEADER, MIN((size_t)size - HEADER, sizeof(frame)));
@@ -247,7 +250,7 @@ static void test_source(void)
 struct own_port {
 	struct channel channel;
 	struct switch_channel *shared;
-	struct ring transmit;
+	struct frame_queue transmit, receive;
 };
 
 /* Its state, when the switch has judged. */
@@ -262,7 +265,8 @@ static int own_open(struct own_port *port, const uint8_t *mac, uint64_t rate)
 	if (!port->channel.handle)
 		return -EPIPE;
 	port->shared = port->channel.memory;
-	ring_init(&port->transmit, &port->shared->transmit, SWITCH_RING);
+	frame_queue_init(&port->transmit, &port->shared->transmit, port->shared->sent);
+	frame_queue_init(&port->receive, &port->shared->receive, port->shared->received);
 	memcpy(port->shared->port.mac, mac, MAC);
 	port->shared->port.rate = rate;
 	__atomic_store_n(&port->shared->port.ready, 1, __ATOMIC_RELEASE);
@@ -275,19 +279,110 @@ static int own_open(struct own_port *port, const uint8_t *mac, uint64_t rate)
 
 static bool own_send(struct own_port *port, const uint8_t *from, uint32_t serial, size_t size)
 {
-	struct switch_frame *entry;
+	uint8_t *bytes = frame_queue_add(&port->transmit, (uint32_t)(HEADER + size));
 	struct frame frame;
 
-	if (!ring_room(&port->transmit))
+	if (!bytes)
 		return false;
 	make_frame(&frame, PLAIN, from, mac_asking, serial);
-	entry = &port->shared->sent[ring_place(&port->transmit, 0)];
-	memset(entry->bytes, 0, HEADER);
-	memcpy(entry->bytes + HEADER, &frame, size);
-	entry->size = (uint16_t)(HEADER + size);
-	if (ring_produce(&port->transmit, 1))
+	memset(bytes, 0, HEADER);
+	memcpy(bytes + HEADER, &frame, size);
+	if (frame_queue_publish(&port->transmit))
 		channel_signal(&port->channel);
 	return true;
+}
+
+/* The next frame that came; NULL: none did. */
+static const uint8_t *own_receive(struct own_port *port, uint32_t *size)
+{
+	uint64_t end = os_clock_monotonic() + PATIENCE;
+	const uint8_t *bytes;
+
+	frame_queue_release(&port->receive);
+	while (!(bytes = frame_queue_next(&port->receive, size)) && os_clock_monotonic() < end)
+		if (frame_queue_wait(&port->receive))
+			channel_wait(&port->channel, end);
+	return bytes;
+}
+
+/* --- Long segments ---------------------------------------------------------------------------- */
+
+#define LONG_PAYLOAD 45000
+#define LONG_FRAME (LONG_PAYLOAD + 100)
+static const struct tcp_shape long_segment = {.payload = LONG_PAYLOAD, .each = 1400, .flags = 0x19};
+
+static void test_long(bool ipv6)
+{
+	static uint8_t bytes[HEADER + LONG_FRAME];
+	struct tcp_shape shape = long_segment;
+	struct virtio_net_hdr_v1 header;
+	struct own_port port = {0};
+	struct os_iov iov = {bytes, 0};
+	const uint8_t *came;
+	uint32_t size, n;
+
+	shape.ipv6 = ipv6;
+	memcpy(bytes + HEADER, mac_other, MAC);
+	memcpy(bytes + HEADER + MAC, mac_asking, MAC);
+	iov.length = HEADER + tcp_make(&shape, &header, bytes + HEADER);
+	memcpy(bytes, &header, HEADER);
+	EXPECT(own_open(&port, mac_other, 0), 1);
+	EXPECT(os_net_send(net, &iov, 1), 0);
+	for (n = 0; n * shape.each < shape.payload && (came = own_receive(&port, &size)); n++) {
+		EXPECT(came[0] | came[1], 0);
+		EXPECT_THAT(tcp_is_part(&shape, bytes + HEADER, n, came + HEADER, size - HEADER));
+	}
+	EXPECT(n, (shape.payload + shape.each - 1) / shape.each);
+	__atomic_store_n(&port.shared->offloads,
+			 BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) |
+				 BIT(VIRTIO_NET_F_GUEST_TSO6),
+			 __ATOMIC_RELAXED);
+	EXPECT(os_net_send(net, &iov, 1), 0);
+	came = own_receive(&port, &size);
+	EXPECT_THAT(came && size == iov.length);
+	bytes[10] = 1; /* num_buffers */
+	EXPECT_THAT(came && !memcmp(came, bytes, size));
+	channel_close(&port.channel);
+}
+
+/* What came before its receiver took such no more is not given to it, and what is behind it is. */
+static void test_offloads_end(void)
+{
+	static uint8_t bytes[HEADER + LONG_FRAME];
+	struct tcp_shape shape = long_segment;
+	struct virtio_net_hdr_v1 header;
+	struct own_port port = {0};
+	uint64_t end = os_clock_monotonic() + PATIENCE;
+	uint32_t size;
+	uint8_t *to;
+
+	memcpy(bytes + HEADER, mac_asking, MAC);
+	memcpy(bytes + HEADER + MAC, mac_other, MAC);
+	size = HEADER + tcp_make(&shape, &header, bytes + HEADER);
+	memcpy(bytes, &header, HEADER);
+	EXPECT(own_open(&port, mac_other, 0), 1);
+	os_net_set_receiver(net, NULL, NULL);
+	os_net_set_offloads(net, BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4));
+	to = frame_queue_add(&port.transmit, size);
+	EXPECT_THAT(to);
+	if (to)
+		memcpy(to, bytes, size);
+	frame_queue_publish(&port.transmit);
+	EXPECT_THAT(own_send(&port, mac_other, 2, FRAME_LEAST));
+	channel_signal(&port.channel);
+	/* The switch has passed both on when it has given their memory back. */
+	while (__atomic_load_n(&port.shared->transmit.tail, __ATOMIC_ACQUIRE) !=
+		       port.shared->transmit.head &&
+	       os_clock_monotonic() < end)
+		wait_until(os_clock_monotonic() + MILLISECOND);
+	os_net_set_offloads(net, 0);
+	seen.too_long = 0;
+	os_net_set_receiver(net, readable, NULL);
+	while (seen.plain_serial != 2 && os_clock_monotonic() < end)
+		wait_until(end);
+	EXPECT(seen.plain_serial, 2);
+	EXPECT(seen.too_long, 0);
+	channel_close(&port.channel);
 }
 
 static void test_addresses(void)
@@ -336,17 +431,19 @@ static void test_nonsense(void)
 	uint64_t end = os_clock_monotonic() + PATIENCE;
 
 	EXPECT(own_open(&port, mac_other, 0), 1);
-	/* Sizes that can't be, in a ring that is sound: dropped, and what is behind them comes. */
-	for (unsigned i = 0; i < 4; i++) {
-		port.shared->sent[i].size = (uint16_t)(i * 20000);
-		if (ring_produce(&port.transmit, 1))
+	/* Sizes that no frame has, in a ring that is sound: dropped, and what is behind them comes.
+	 */
+	for (uint32_t size = 1; size < 65000; size += 20000) {
+		EXPECT_THAT(frame_queue_add(&port.transmit, size));
+		if (frame_queue_publish(&port.transmit))
 			channel_signal(&port.channel);
 	}
 	EXPECT_THAT(own_send(&port, mac_other, 1, FRAME_LEAST));
 	while (seen.plain_serial != 1 && os_clock_monotonic() < end)
 		wait_until(end);
 	EXPECT(seen.plain_serial, 1);
-	__atomic_store_n(&port.shared->transmit.head, SWITCH_RING + 100, __ATOMIC_RELEASE);
+	__atomic_store_n(&port.shared->transmit.head, port.transmit.ring.count + SWITCH_RING + 1,
+			 __ATOMIC_RELEASE);
 	channel_signal(&port.channel);
 	while (!channel_gone(&port.channel) && os_clock_monotonic() < end)
 		channel_wait(&port.channel, end);
@@ -411,6 +508,9 @@ static int ask(bool outside)
 	test_between();
 	test_source();
 	test_addresses();
+	test_long(false);
+	test_long(true);
+	test_offloads_end();
 	test_rate();
 	test_nonsense();
 	if (outside)

@@ -224,9 +224,9 @@ uint64_t forward_wait(const struct forward *forward, unsigned port, uint64_t now
 }
 
 /* What a frame costs of a rate's time, rounded up. */
-static uint64_t rate_cost(uint64_t rate, uint32_t size)
+static uint64_t rate_cost(uint64_t rate, uint64_t size)
 {
-	uint64_t bits_of_a_second = (uint64_t)size * BITS_PER_BYTE * SECOND;
+	uint64_t bits_of_a_second = size * BITS_PER_BYTE * SECOND;
 
 	return bits_of_a_second / rate + (bits_of_a_second % rate != 0);
 }
@@ -249,7 +249,8 @@ static uint64_t set_size(uint64_t set)
 }
 
 /* Those that get what is for several, or for somebody who is not known. */
-static uint64_t forward_flood(struct forward *forward, unsigned index, bool group, uint64_t now)
+static uint64_t forward_flood(struct forward *forward, unsigned index, bool group, uint32_t frames,
+			      uint64_t now)
 {
 	struct forward_port *port = &forward->ports[index];
 	uint64_t to = group ? forward->clients : 0;
@@ -265,7 +266,7 @@ static uint64_t forward_flood(struct forward *forward, unsigned index, bool grou
 		port->counts.flood++;
 		return 0;
 	}
-	bucket_take(&port->copies, COPY_TIME * set_size(to), now);
+	bucket_take(&port->copies, COPY_TIME * set_size(to) * frames, now);
 	return to;
 }
 
@@ -283,7 +284,7 @@ static uint64_t forward_known(struct forward *forward, unsigned index,
 }
 
 uint64_t forward_frame(struct forward *forward, unsigned index, const uint8_t *header,
-		       uint32_t size, uint32_t most, uint64_t now)
+		       const struct forward_size *size, uint64_t now)
 {
 	struct forward_port *port = &forward->ports[index];
 	const struct forward_entry *entry;
@@ -291,8 +292,8 @@ uint64_t forward_frame(struct forward *forward, unsigned index, const uint8_t *h
 
 	/* Also what is dropped has cost the switch its time. */
 	if (port->rate)
-		bucket_take(&port->sent, rate_cost(port->rate, MIN(size, most)), now);
-	if (size < ETHERNET_HEADER || size > most) {
+		bucket_take(&port->sent, rate_cost(port->rate, size->bytes), now);
+	if (size->longest < ETHERNET_HEADER || size->longest > ETHERNET_FRAME_MAX) {
 		port->counts.bad_size++;
 		return 0;
 	}
@@ -307,10 +308,10 @@ uint64_t forward_frame(struct forward *forward, unsigned index, const uint8_t *h
 	}
 	entry = destination & ADDRESS_GROUP ? NULL : forward_find(forward, destination);
 	to = entry ? forward_known(forward, index, entry)
-		   : forward_flood(forward, index, destination & ADDRESS_GROUP, now);
+		   : forward_flood(forward, index, destination & ADDRESS_GROUP, size->frames, now);
 	if (to) {
-		port->counts.frames++;
-		port->counts.bytes += size;
+		port->counts.frames += size->frames;
+		port->counts.bytes += size->bytes;
 	}
 	return to;
 }

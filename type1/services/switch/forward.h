@@ -35,7 +35,7 @@ struct forward_bucket {
 };
 
 struct forward_counts {
-	uint64_t frames, bytes; /* sent by the port and forwarded to one port at least */
+	uint64_t frames, bytes; /* on the wire: sent by the port and forwarded to one at least */
 	uint64_t bad_size, bad_source, reserved, flood, nobody; /* sent by it and dropped */
 };
 
@@ -78,15 +78,22 @@ int forward_add_client(struct forward *forward, const uint8_t address[ETHERNET_A
 int forward_add_uplink(struct forward *forward, unsigned *port);
 void forward_remove(struct forward *forward, unsigned port);
 
+/* Of a frame, or of those that one is cut up into on the wire. */
+struct forward_size {
+	uint32_t longest; /* bytes */
+	uint32_t frames;
+	uint32_t bytes; /* of all */
+};
+
 /* Nanoseconds until the port may send again; 0: now. */
 uint64_t forward_wait(const struct forward *forward, unsigned port, uint64_t now);
 /*
  * The set of ports that get a frame which came in by port: never that one, and none when it breaks
- * a rule, such as being longer than `most`.  header: its first ETHERNET_HEADER bytes, in memory
- * that nobody else writes to, if it is that long.
+ * a rule.  header: its first ETHERNET_HEADER bytes, in memory that nobody else writes to, if it is
+ * that long.
  */
-uint64_t forward_frame(struct forward *forward, unsigned port, const uint8_t *header, uint32_t size,
-		       uint32_t most, uint64_t now);
+uint64_t forward_frame(struct forward *forward, unsigned port, const uint8_t *header,
+		       const struct forward_size *size, uint64_t now);
 
 /* To be called every FORWARD_AGE_PERIOD or so: forgets what was not heard for FORWARD_AGE. */
 #define FORWARD_AGE (UINT64_C(300) * 1000000000) /* IEEE 802.1Q, table 8-6 */

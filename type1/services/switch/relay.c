@@ -18,48 +18,22 @@ static unsigned first_port(uint64_t set)
 
 /* --- To a port */
 
-/* Where the card's next frame is to be written, or NULL: it is dropped and counted. */
-static uint8_t *uplink_buffer(struct uplink *uplink)
-{
-	uint8_t *buffer = uplink->nic->ops->transmit_buffer(uplink->nic);
-
-	if (!buffer)
-		uplink->full++;
-	return buffer;
-}
-
-static void uplink_send(struct uplink *uplink, uint32_t size)
-{
-	uplink->nic->ops->transmit(uplink->nic, size);
-	uplink->sent++;
-}
-
-static void uplink_put_segments(struct uplink *uplink, const struct frame *frame)
-{
-	const uint8_t *packet = frame_gathered(frame);
-	uint8_t *buffer;
-
-	for (uint32_t i = 0; i < segments_count(&frame->segments); i++) {
-		buffer = uplink_buffer(uplink);
-		if (!buffer)
-			return;
-		uplink_send(uplink, segment_write(&frame->segments, packet, i, buffer));
-	}
-}
-
 static void uplink_put(struct uplink *uplink, const struct frame *frame)
 {
-	uint8_t *buffer;
+	const struct nic_ops *ops = uplink->nic->ops;
 
-	if (frame_is_packet(frame)) {
-		uplink_put_segments(uplink, frame);
-		return;
+	for (uint32_t n = 0; n < frame->segments.count; n++) {
+		uint8_t *buffer = ops->transmit_buffer(uplink->nic);
+
+		/* The rest of one that is cut up is of no use, either. */
+		if (!buffer) {
+			uplink->full++;
+			return;
+		}
+		frame_write_part(frame, n, buffer);
+		ops->transmit(uplink->nic, frame_part_size(frame, n));
+		uplink->sent++;
 	}
-	buffer = uplink_buffer(uplink);
-	if (!buffer)
-		return;
-	frame_write(frame, buffer);
-	uplink_send(uplink, frame->size);
 }
 
 static void relay_put(struct network *network, uint64_t to, const struct frame *frame)
@@ -73,6 +47,19 @@ static void relay_put(struct network *network, uint64_t to, const struct frame *
 		else
 			uplink_put(member->uplink, frame);
 	}
+}
+
+/* To where it is for. */
+static void relay_frame(struct network *network, unsigned from, const struct frame *frame,
+			uint64_t now)
+{
+	const struct forward_size size = {
+		.longest = frame_longest(frame),
+		.frames = frame->segments.count,
+		.bytes = frame_wire_bytes(frame),
+	};
+
+	relay_put(network, forward_frame(&network->forward, from, frame->head, &size, now), frame);
 }
 
 /* Tells all of what was put.  The set of ports that are broken. */
@@ -133,10 +120,7 @@ static bool relay_client(struct network *network, unsigned number, uint64_t now)
 			return !port_wait(port);
 		}
 		if (frame.size)
-			relay_put(network,
-				  forward_frame(&network->forward, number, frame.ethernet,
-						frame.size, SWITCH_PACKET_MAX, now),
-				  &frame);
+			relay_frame(network, number, &frame, now);
 	}
 	port_give_back(port);
 	return true;
@@ -155,10 +139,7 @@ static bool relay_uplink(struct network *network, unsigned number, uint64_t now)
 			return !nic->ops->wait(nic);
 		/* What is too short or too long is counted, and goes nowhere. */
 		frame_of(&frame, bytes, size);
-		relay_put(network,
-			  forward_frame(&network->forward, number, frame.ethernet, size,
-					ETHERNET_FRAME_MAX, now),
-			  &frame);
+		relay_frame(network, number, &frame, now);
 		nic->ops->receive_done(nic);
 	}
 	return true;

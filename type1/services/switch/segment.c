@@ -1,177 +1,219 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segment.c - TCP packets cut up (segment.h).  Formats: RFC 791 (IPv4), 8200 (IPv6), 9293 (TCP),
- * 3168 (ECN), IEEE 802.1Q.
+ * segment.c - TCP segments that are to be cut up (segment.h).
  */
 #include "type1/services/switch/segment.h"
 
-#include "abi/switch.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
-#include "type1/services/switch/forward.h"
-#include "type1/services/switch/offload.h"
+#include "type1/services/switch/checksum.h"
 
+/* IEEE 802.3 and 802.1Q. */
 #define TYPE_OFFSET 12
 #define TYPE_IPV4 0x0800
 #define TYPE_IPV6 0x86dd
 #define TYPE_VLAN 0x8100
+#define TYPE_SERVICE_VLAN 0x88a8
 #define VLAN_TAG 4
-#define PROTOCOL_TCP 6
+#define VLAN_TAGS_MAX 2
 
-#define IPV4_HEADER 20
-#define IPV4_LENGTH 2
+/* RFC 791, section 3.1. */
+#define IPV4_SIZE 20
+#define IPV4_TOTAL_LENGTH 2
 #define IPV4_ID 4
 #define IPV4_FRAGMENT 6
-#define IPV4_FRAGMENT_MASK 0x3fff /* More Fragments, and the offset */
+#define IPV4_FRAGMENT_MASK 0x3fff /* more fragments, and the offset */
 #define IPV4_PROTOCOL 9
 #define IPV4_CHECKSUM 10
 #define IPV4_ADDRESSES 12
 #define IPV4_ADDRESSES_SIZE 8
 
-#define IPV6_HEADER 40
-#define IPV6_LENGTH 4
+/* RFC 8200, sections 3 and 4. */
+#define IPV6_SIZE 40
+#define IPV6_PAYLOAD_LENGTH 4
 #define IPV6_NEXT 6
 #define IPV6_ADDRESSES 8
 #define IPV6_ADDRESSES_SIZE 32
+#define IPV6_HOP_BY_HOP 0
+#define IPV6_DESTINATION 60
+#define IPV6_EXTENSION_UNIT 8
 
-#define TCP_HEADER 20
+/* RFC 9293, section 3.1. */
+#define PROTOCOL_TCP 6
+#define TCP_SIZE 20
 #define TCP_SEQUENCE 4
 #define TCP_DATA_OFFSET 12
 #define TCP_FLAGS 13
-#define TCP_FIN 0x01
-#define TCP_PSH 0x08
-#define TCP_CWR 0x80
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_PSH 0x08
+#define TCP_FLAG_CWR 0x80 /* RFC 3168, section 6.1 */
 #define TCP_CHECKSUM 16
 
-static uint16_t get16(const uint8_t *bytes)
+/* Headers' lengths are words of four bytes, in one half of a byte. */
+#define WORD 4
+#define LOW(byte) ((byte)&0xf)
+#define HIGH(byte) ((byte) >> 4)
+
+static uint16_t load_be16(const uint8_t *at)
 {
-	return (uint16_t)(bytes[0] << 8 | bytes[1]);
+	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-static void put16(uint8_t *bytes, uint32_t value)
+static void store_be16(uint8_t *at, uint32_t value)
 {
-	bytes[0] = (uint8_t)(value >> 8);
-	bytes[1] = (uint8_t)value;
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
 }
 
-static uint32_t get32(const uint8_t *bytes)
+static uint32_t load_be32(const uint8_t *at)
 {
-	return (uint32_t)get16(bytes) << 16 | get16(bytes + 2);
+	return (uint32_t)load_be16(at) << 16 | load_be16(at + 2);
 }
 
-static void put32(uint8_t *bytes, uint32_t value)
+static void store_be32(uint8_t *at, uint32_t value)
 {
-	put16(bytes, value >> 16);
-	put16(bytes + 2, value);
+	store_be16(at, value >> 16);
+	store_be16(at + 2, value);
 }
 
-/* --- What is where */
+/* --- What there is */
 
-/* Where the TCP header is; 0: the packet is none of TCP in that version of IP. */
-static uint32_t find_transport(const uint8_t *ip, uint32_t have, bool ipv6)
+/* Where Ethernet's type stands that is none of a VLAN, if that is in the first size bytes. */
+static uint32_t type_offset(const uint8_t *head, uint32_t size)
 {
-	uint32_t size;
+	uint32_t at = TYPE_OFFSET;
 
-	if (ipv6)
-		return have >= IPV6_HEADER && ip[0] >> 4 == 6 && ip[IPV6_NEXT] == PROTOCOL_TCP
-			       ? IPV6_HEADER
-			       : 0;
-	if (have < IPV4_HEADER || ip[0] >> 4 != 4 || ip[IPV4_PROTOCOL] != PROTOCOL_TCP ||
-	    get16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_MASK)
-		return 0;
-	size = (ip[0] & 0xfu) * sizeof(uint32_t);
-	return size >= IPV4_HEADER ? size : 0;
-}
+	for (unsigned i = 0; i < VLAN_TAGS_MAX && at + sizeof(uint16_t) <= size; i++) {
+		uint16_t type = load_be16(head + at);
 
-bool segments_find(struct segments *s, const struct virtio_net_hdr_v1 *header, const uint8_t *start,
-		   uint32_t have, uint32_t size)
-{
-	uint8_t type = header->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
-	uint32_t network = ETHERNET_HEADER, transport;
-
-	if ((type != VIRTIO_NET_HDR_GSO_TCPV4 && type != VIRTIO_NET_HDR_GSO_TCPV6) ||
-	    !(header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || !header->gso_size)
-		return false;
-	*s = (struct segments){.size = size, .most = header->gso_size};
-	s->ipv6 = type == VIRTIO_NET_HDR_GSO_TCPV6;
-	if (have < ETHERNET_HEADER + VLAN_TAG)
-		return false;
-	if (get16(start + TYPE_OFFSET) == TYPE_VLAN)
-		network += VLAN_TAG;
-	if (get16(start + network - sizeof(uint16_t)) != (s->ipv6 ? TYPE_IPV6 : TYPE_IPV4))
-		return false;
-	transport = find_transport(start + network, have - network, s->ipv6);
-	s->network = network;
-	s->transport = network + transport;
-	if (!transport || s->transport + TCP_HEADER > have ||
-	    header->checksum_start != s->transport || header->checksum_offset != TCP_CHECKSUM)
-		return false;
-	s->payload = s->transport + (start[s->transport + TCP_DATA_OFFSET] >> 4) * sizeof(uint32_t);
-	return s->payload >= s->transport + TCP_HEADER && s->payload <= have &&
-	       s->payload + s->most <= ETHERNET_FRAME_MAX && segments_count(s) <= SEGMENTS_MAX;
-}
-
-bool segments_accepted(const struct virtio_net_hdr_v1 *header, uint32_t accepts)
-{
-	uint8_t type = header->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
-	uint32_t needs =
-		SWITCH_ACCEPTS_CHECKSUM |
-		(type == VIRTIO_NET_HDR_GSO_TCPV6 ? SWITCH_ACCEPTS_TCP6 : SWITCH_ACCEPTS_TCP4) |
-		(header->gso_type & VIRTIO_NET_HDR_GSO_ECN ? SWITCH_ACCEPTS_ECN : 0);
-
-	return (accepts & needs) == needs;
-}
-
-/* --- Segments */
-
-/* A packet without data is one, too. */
-uint32_t segments_count(const struct segments *s)
-{
-	uint32_t data = s->size - s->payload;
-
-	return data ? (data + s->most - 1) / s->most : 1;
-}
-
-static void finish_ip(const struct segments *s, uint8_t *ip, uint32_t number, uint32_t size)
-{
-	if (s->ipv6) {
-		put16(ip + IPV6_LENGTH, size - IPV6_HEADER);
-		return;
+		if (type != TYPE_VLAN && type != TYPE_SERVICE_VLAN)
+			break;
+		at += VLAN_TAG;
 	}
-	put16(ip + IPV4_LENGTH, size);
-	put16(ip + IPV4_ID, get16(ip + IPV4_ID) + number);
+	return at;
+}
+
+/* Whether TCP, and no fragment, begins at the offset tcp from the header. */
+static bool ipv4_carries_tcp(const uint8_t *ip, uint32_t tcp)
+{
+	return tcp >= IPV4_SIZE && HIGH(ip[0]) == 4 && LOW(ip[0]) * WORD == tcp &&
+	       ip[IPV4_PROTOCOL] == PROTOCOL_TCP &&
+	       !(load_be16(ip + IPV4_FRAGMENT) & IPV4_FRAGMENT_MASK);
+}
+
+/* The same; options, but no routing header, whose last address would be in the checksum. */
+static bool ipv6_carries_tcp(const uint8_t *ip, uint32_t tcp)
+{
+	uint32_t at = IPV6_SIZE;
+	uint8_t next;
+
+	if (tcp < IPV6_SIZE || HIGH(ip[0]) != 6)
+		return false;
+	next = ip[IPV6_NEXT];
+	while (at < tcp && (next == IPV6_HOP_BY_HOP || next == IPV6_DESTINATION)) {
+		next = ip[at];
+		at += IPV6_EXTENSION_UNIT * (1u + ip[at + 1]);
+	}
+	return at == tcp && next == PROTOCOL_TCP;
+}
+
+bool segments_find(struct segments *segments, const struct virtio_net_hdr_v1 *header,
+		   const uint8_t *head, uint32_t size)
+{
+	uint8_t type = header->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+	uint32_t head_size = MIN(size, SEGMENT_HEADERS_MAX), tcp = header->checksum_start;
+	uint32_t at = type_offset(head, head_size), ip = at + sizeof(uint16_t), headers;
+	bool ipv6 = type == VIRTIO_NET_HDR_GSO_TCPV6;
+
+	/* Section 5.1.6.2.1: a driver that leaves this open leaves the checksum open, too. */
+	if ((type != VIRTIO_NET_HDR_GSO_TCPV4 && !ipv6) || !header->gso_size ||
+	    !(header->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
+	    header->checksum_offset != TCP_CHECKSUM)
+		return false;
+	if (tcp < ip || tcp + TCP_SIZE > head_size ||
+	    load_be16(head + at) != (ipv6 ? TYPE_IPV6 : TYPE_IPV4))
+		return false;
+	if (ipv6 ? !ipv6_carries_tcp(head + ip, tcp - ip) : !ipv4_carries_tcp(head + ip, tcp - ip))
+		return false;
+	headers = tcp + HIGH(head[tcp + TCP_DATA_OFFSET]) * WORD;
+	if (headers < tcp + TCP_SIZE || headers > head_size || headers == size)
+		return false;
+	*segments = (struct segments){
+		.count = (size - headers + header->gso_size - 1) / header->gso_size,
+		.payload = size - headers,
+		.each = header->gso_size,
+		.headers = (uint16_t)headers,
+		.ip = (uint16_t)ip,
+		.tcp = (uint16_t)tcp,
+		.ipv6 = ipv6,
+	};
+	return true;
+}
+
+/* --- Each of them */
+
+static uint32_t segment_payload(const struct segments *segments, uint32_t n)
+{
+	return MIN(segments->each, segments->payload - n * segments->each);
+}
+
+uint32_t segment_size(const struct segments *segments, uint32_t n)
+{
+	return segments->headers + segment_payload(segments, n);
+}
+
+/* RFC 6864: an identification of its own for each, since fragments of theirs may be mixed up. */
+static void write_ipv4(uint8_t *ip, uint32_t size, uint32_t n)
+{
+	store_be16(ip + IPV4_TOTAL_LENGTH, size);
+	store_be16(ip + IPV4_ID, load_be16(ip + IPV4_ID) + n);
 	store_le16(ip + IPV4_CHECKSUM, 0);
-	store_le16(ip + IPV4_CHECKSUM, (uint16_t)~offload_sum(0, ip, s->transport - s->network));
+	store_le16(ip + IPV4_CHECKSUM, checksum_end(checksum_add(0, ip, LOW(ip[0]) * WORD)));
 }
 
-static void finish_tcp(const struct segments *s, const uint8_t *ip, uint8_t *tcp, uint32_t size)
+static void write_ipv6(uint8_t *ip, uint32_t size)
 {
-	uint8_t pseudo[sizeof(uint32_t)] = {0, PROTOCOL_TCP};
-	uint16_t sum;
+	store_be16(ip + IPV6_PAYLOAD_LENGTH, size - IPV6_SIZE);
+}
 
-	put16(pseudo + 2, size);
+/* The checksum but for the payload's; the field itself is 0 meanwhile. */
+static uint64_t sum_headers(const struct segments *segments, const uint8_t *headers, uint32_t size)
+{
+	const uint8_t *ip = headers + segments->ip;
+	uint8_t rest[4] = {0, PROTOCOL_TCP};
+	uint64_t total;
+
+	/* The pseudo header: addresses, protocol, length. */
+	store_be16(rest + 2, size);
+	total = checksum_add(0, rest, sizeof(rest));
+	total = segments->ipv6 ? checksum_add(total, ip + IPV6_ADDRESSES, IPV6_ADDRESSES_SIZE)
+			       : checksum_add(total, ip + IPV4_ADDRESSES, IPV4_ADDRESSES_SIZE);
+	return checksum_add(total, headers + segments->tcp, segments->headers - segments->tcp);
+}
+
+void segment_write(const struct segments *segments, uint32_t n, const uint8_t *head,
+		   const uint8_t *payload, uint8_t *to)
+{
+	uint32_t size = segment_payload(segments, n), start = n * segments->each;
+	uint8_t headers[SEGMENT_HEADERS_MAX], *ip = headers + segments->ip,
+					      *tcp = headers + segments->tcp;
+	uint32_t ip_size = segments->headers - segments->ip + size;
+	uint64_t total;
+
+	memcpy(headers, head, segments->headers);
+	if (segments->ipv6)
+		write_ipv6(ip, ip_size);
+	else
+		write_ipv4(ip, ip_size, n);
+	store_be32(tcp + TCP_SEQUENCE, load_be32(tcp + TCP_SEQUENCE) + start);
+	if (n > 0)
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_FLAG_CWR;
+	if (n + 1 < segments->count)
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FLAG_FIN | TCP_FLAG_PSH);
+	memcpy(to + segments->headers, payload + start, size);
 	store_le16(tcp + TCP_CHECKSUM, 0);
-	sum = offload_sum(0, pseudo, sizeof(pseudo));
-	sum = s->ipv6 ? offload_sum(sum, ip + IPV6_ADDRESSES, IPV6_ADDRESSES_SIZE)
-		      : offload_sum(sum, ip + IPV4_ADDRESSES, IPV4_ADDRESSES_SIZE);
-	store_le16(tcp + TCP_CHECKSUM, (uint16_t)~offload_sum(sum, tcp, size));
-}
-
-uint32_t segment_write(const struct segments *s, const uint8_t *packet, uint32_t number,
-		       uint8_t *to)
-{
-	uint32_t done = number * s->most, left = s->size - s->payload - done;
-	uint32_t data = MIN(left, s->most), size = s->payload + data;
-	uint8_t *ip = to + s->network, *tcp = to + s->transport;
-
-	memcpy(to, packet, s->payload);
-	memcpy(to + s->payload, packet + s->payload + done, data);
-	put32(tcp + TCP_SEQUENCE, get32(tcp + TCP_SEQUENCE) + done);
-	if (data < left)
-		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-	if (number)
-		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
-	finish_ip(s, ip, number, size - s->network);
-	finish_tcp(s, ip, tcp, size - s->transport);
-	return size;
+	total = sum_headers(segments, headers, segments->headers - segments->tcp + size);
+	store_le16(tcp + TCP_CHECKSUM,
+		   checksum_end(checksum_add(total, to + segments->headers, size)));
+	memcpy(to, headers, segments->headers);
 }

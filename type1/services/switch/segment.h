@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segment.h - TCP packets that a client left to be cut up (virtio 1.2 section 5.1.6.2, GSO_TCPV4
- * and GSO_TCPV6): what of them is where, and the frames that are made of one.
+ * segment.h - TCP segments that a client leaves to others to cut up (virtio 1.2 section 5.1.6.2,
+ * gso_type): which frames one makes on the wire, and each of these.
  *
- * Pure.  A packet's first bytes are hostile: they are judged once, by a copy.
+ * Pure: makes no call, and trusts nothing in the headers.  What it judged is a copy of theirs; the
+ * payload behind them may change at any time.
  */
 #ifndef DYAD_TYPE1_SERVICES_SWITCH_SEGMENT_H
 #define DYAD_TYPE1_SERVICES_SWITCH_SEGMENT_H
@@ -13,30 +14,29 @@
 
 #include "hw/virtio.h"
 
-/* Ethernet with a VLAN tag, IPv4 and TCP with all options that they can have. */
-#define SEGMENT_HEADERS_MAX (18 + 60 + 60)
-#define SEGMENTS_MAX 1024 /* of one packet */
+/* Ethernet with two VLAN tags, IPv6 with some options, or the longest of IPv4, and the longest of
+ * TCP. */
+#define SEGMENT_HEADERS_MAX 256
 
 struct segments {
-	uint32_t network, transport,
-		payload; /* offsets of the IP and TCP headers, and of the data */
-	uint32_t size;   /* of the packet's frame */
-	uint32_t most;   /* bytes of data in a segment */
+	uint32_t count;   /* frames on the wire */
+	uint32_t payload; /* bytes, of all */
+	uint16_t each;    /* of them in each frame but the last, which has at most that */
+	uint16_t headers; /* bytes in front of the payload */
+	uint16_t ip, tcp; /* where these begin */
 	bool ipv6;
 };
 
 /*
- * Finds out about a packet of size bytes whose first `have` are in start: as many as there are, and
- * no more than SEGMENT_HEADERS_MAX.  False: it can't be cut up as its header says, into Ethernet
- * frames.
+ * Of a frame of size bytes that begins with head, min(size, SEGMENT_HEADERS_MAX) bytes, with a
+ * gso_type.  False: it can't be cut up, as it is no TCP, or its header is not about it.
  */
 bool segments_find(struct segments *segments, const struct virtio_net_hdr_v1 *header,
-		   const uint8_t *start, uint32_t have, uint32_t size);
-/* Whether who accepts that (SWITCH_ACCEPTS_*) takes the packet as it is. */
-bool segments_accepted(const struct virtio_net_hdr_v1 *header, uint32_t accepts);
-uint32_t segments_count(const struct segments *segments);
-/* Writes number of segments_count() of a packet in one piece, complete; how many bytes. */
-uint32_t segment_write(const struct segments *segments, const uint8_t *packet, uint32_t number,
-		       uint8_t *to);
+		   const uint8_t *head, uint32_t size);
+/* The size of the nth frame from 0 on. */
+uint32_t segment_size(const struct segments *segments, uint32_t n);
+/* Writes it, complete; the payload is that of all. */
+void segment_write(const struct segments *segments, uint32_t n, const uint8_t *head,
+		   const uint8_t *payload, uint8_t *to);
 
 #endif

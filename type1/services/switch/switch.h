@@ -6,7 +6,8 @@
  *   main.c     the process: network cards, and the switch's own events
  *   ports.c    clients: their channels from connecting to the end
  *   relay.c    frames from port to port
- *   forward.c  decides where a frame goes, offload.c finishes it, port.c has a client's rings
+ *   forward.c  decides where a frame goes; port.c has a client's rings
+ *   frame.c    a frame on its way; segment.c cuts up, checksum.c completes what is left open
  */
 #ifndef DYAD_TYPE1_SERVICES_SWITCH_SWITCH_H
 #define DYAD_TYPE1_SERVICES_SWITCH_SWITCH_H
