@@ -104,6 +104,7 @@ static void put_net(struct compiler *compiler, const struct vm_net_config *net)
 		.tap = put_text(compiler, net->kind == OS_NET_TAP ? net->tap : NULL),
 		.kind = net->kind == OS_NET_TAP ? DEFINITION_NET_TAP : DEFINITION_NET_USER,
 		.forwards = net->forward_count,
+		.rate = net->rate,
 	};
 
 	memcpy(record.mac, net->mac, sizeof(record.mac));

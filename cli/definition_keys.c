@@ -128,6 +128,22 @@ static int read_module(struct json_reader *reader, json_t *value, void *target)
 	return error;
 }
 
+static int read_number(struct json_reader *reader, json_t *value, json_int_t least, json_int_t most,
+		       const char *what, uint32_t *number)
+{
+	json_int_t read = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		return json_reader_expected(reader, value, "a whole number");
+	if (read < least || read > most) {
+		error_set(reader->why, -EINVAL, "%lld is no %s from %lld to %lld", (long long)read,
+			  what, (long long)least, (long long)most);
+		return json_reader_error(reader, -EINVAL);
+	}
+	*number = (uint32_t)read;
+	return 0;
+}
+
 /* --- Networks -------------------------------------------------------------------------------- */
 
 struct net_reading {
@@ -169,6 +185,15 @@ static int net_read_mac(struct json_reader *reader, json_t *value, void *target)
 	return 0;
 }
 
+static int net_read_rate(struct json_reader *reader, json_t *value, void *target)
+{
+	uint32_t rate = 0;
+	int error = read_number(reader, value, 1, VALUE_RATE_MAX, "rate in Mbit/s", &rate);
+
+	((struct net_reading *)target)->net->rate = (uint64_t)rate * VALUE_RATE_UNIT;
+	return error;
+}
+
 static int read_forward(struct json_reader *reader, json_t *value, void *target)
 {
 	const char *text = json_read_text(reader, value, "a port forward in a string");
@@ -186,11 +211,8 @@ static int net_read_hostfwd(struct json_reader *reader, json_t *value, void *tar
 }
 
 static const struct json_key net_keys[] = {
-	{"type", net_read_type},
-	{"interface", net_read_interface},
-	{"mac", net_read_mac},
-	{"hostfwd", net_read_hostfwd},
-	{0},
+	{"type", net_read_type},       {"interface", net_read_interface}, {"mac", net_read_mac},
+	{"hostfwd", net_read_hostfwd}, {"rate", net_read_rate},           {0},
 };
 
 static int read_net(struct json_reader *reader, json_t *value, void *target)
@@ -266,22 +288,6 @@ static int vm_read_modules(struct json_reader *reader, json_t *value, void *targ
 }
 
 /* A whole number from least to most; what it is a number of is for the error. */
-static int read_number(struct json_reader *reader, json_t *value, json_int_t least, json_int_t most,
-		       const char *what, uint32_t *number)
-{
-	json_int_t read = json_integer_value(value);
-
-	if (!json_is_integer(value))
-		return json_reader_expected(reader, value, "a whole number");
-	if (read < least || read > most) {
-		error_set(reader->why, -EINVAL, "%lld is no %s from %lld to %lld", (long long)read,
-			  what, (long long)least, (long long)most);
-		return json_reader_error(reader, -EINVAL);
-	}
-	*number = (uint32_t)read;
-	return 0;
-}
-
 static int vm_read_cpus(struct json_reader *reader, json_t *value, void *target)
 {
 	return read_number(reader, value, 1, VM_CPUS_MAX, "number of CPUs",

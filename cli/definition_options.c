@@ -201,6 +201,15 @@ static int net_set_mac(struct definition *definition, void *device, const char *
 	return value_mac(value, net->mac, why);
 }
 
+static int net_set_rate(struct definition *definition, void *device, const char *value,
+			struct error *why)
+{
+	(void)definition;
+	if (value == NULL)
+		return device_option_needs_value(why);
+	return value_rate(value, &((struct vm_net_config *)device)->rate, why);
+}
+
 static int net_set_forward(struct definition *definition, void *device, const char *value,
 			   struct error *why)
 {
@@ -213,11 +222,13 @@ static int net_set_forward(struct definition *definition, void *device, const ch
 static const struct device_option user_options[] = {
 	{"hostfwd", net_set_forward},
 	{"mac", net_set_mac},
+	{"rate", net_set_rate},
 	{0},
 };
 
 static const struct device_option tap_options[] = {
 	{"mac", net_set_mac},
+	{"rate", net_set_rate},
 	{0},
 };
 

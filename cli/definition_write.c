@@ -141,6 +141,9 @@ static json_t *write_nets(struct writer *writer, const struct vm_config *config)
 		put_text(writer, object, "interface", net->tap);
 		value_format_mac(net->mac, text);
 		put_text(writer, object, "mac", text);
+		if (net->rate)
+			put(writer, object, "rate",
+			    json_integer((json_int_t)(net->rate / VALUE_RATE_UNIT)));
 		if (net->kind == OS_NET_USER)
 			put(writer, object, "hostfwd", write_forwards(writer, net));
 	}

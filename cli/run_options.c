@@ -75,6 +75,7 @@ static const struct option_spec specs[] = {
 	 "                       the host's port leads to the guest's\n"
 	 "  tap=INTERFACE        a tap device of the host\n"
 	 "    ,mac=MAC           with either (default: from the name)\n"
+	 "    ,rate=MBIT         with either: Mbit/s that the guest may send\n"
 	 "  none                 no network card"},
 	{NULL, OPT_CONSOLE, 0, "console", OPTION_VALUE, "KIND",
 	 "where the guest's terminal is: serial, virtio or none\n"

@@ -43,6 +43,10 @@ int value_check_serial(const char *text, struct error *why);
 int value_check_interface(const char *text, struct error *why);
 /* The MAC of one station: 02:00:5e:10:00:01. */
 int value_mac(const char *text, uint8_t mac[6], struct error *why);
+/* What a network card sends at the most, in bits a second: a number of Mbit/s, 1 to 1000000. */
+int value_rate(const char *text, uint64_t *rate, struct error *why);
+#define VALUE_RATE_UNIT 1000000 /* bits a second */
+#define VALUE_RATE_MAX 1000000  /* of those units */
 /* [tcp|udp]:[ADDRESS]:PORT-[ADDRESS]:PORT, the host's side first. */
 int value_forward(const char *text, struct os_net_forward *forward, struct error *why);
 

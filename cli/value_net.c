@@ -27,6 +27,16 @@ int value_check_interface(const char *text, struct error *why)
 	return 0;
 }
 
+int value_rate(const char *text, uint64_t *rate, struct error *why)
+{
+	uint64_t units;
+	int error = value_number(text, 1, VALUE_RATE_MAX, "a rate in Mbit/s", &units, why);
+
+	if (error == 0)
+		*rate = units * VALUE_RATE_UNIT;
+	return error;
+}
+
 int value_mac(const char *text, uint8_t mac[6], struct error *why)
 {
 	unsigned any = 0;

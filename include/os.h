@@ -203,6 +203,8 @@ struct os_net_options {
 	const char *name;   /* OS_NET_TAP: the interface */
 	const uint8_t *mac; /* 6 bytes, of the guest's card: on bare metal the only source that its
 			       frames may have; elsewhere not looked at */
+	uint64_t rate;      /* bits a second that the guest is to send at the most, 0: any.  On
+			       bare metal the switch sees to it as well */
 	const struct os_net_forward *forwards;
 	uint32_t forward_count;
 };

@@ -110,6 +110,7 @@ static int open_nets(struct vm *vm, struct error *why)
 		struct os_net_options options = {.kind = net->kind,
 						 .name = net->tap,
 						 .mac = net->mac,
+						 .rate = net->rate,
 						 .forwards = net->forwards,
 						 .forward_count = net->forward_count};
 

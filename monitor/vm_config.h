@@ -39,6 +39,7 @@ struct vm_net_config {
 	enum os_net_kind kind;
 	const char *tap; /* OS_NET_TAP: the interface */
 	uint8_t mac[6];
+	uint64_t rate; /* bits a second that the guest may send; 0: no limit */
 	struct os_net_forward forwards[VM_FORWARDS_MAX];
 	uint32_t forward_count;
 };

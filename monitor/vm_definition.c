@@ -191,6 +191,7 @@ static int take_net(struct reader *reader, struct vm_net_config *net)
 		err = take_forward(reader, &record.forward[i], &net->forwards[i]);
 	net->kind = record.kind == DEFINITION_NET_TAP ? OS_NET_TAP : OS_NET_USER;
 	net->forward_count = record.forwards;
+	net->rate = record.rate;
 	memcpy(net->mac, record.mac, sizeof(net->mac));
 	return err;
 }

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define DEFINITION_MAGIC UINT64_C(0x31004d5664617944) /* "DyadVM\0" "1" */
-#define DEFINITION_VERSION 1
+#define DEFINITION_VERSION 2
 #define DEFINITION_SIZE_LIMIT (1u << 20)
 
 struct definition_header {
@@ -104,9 +104,10 @@ struct definition_net {
 	uint32_t forwards;
 	uint8_t mac[6];
 	uint8_t reserved[2];
+	uint64_t rate;                                          /* bits a second, or 0 */
 	struct definition_forward forward[DEFINITION_FORWARDS]; /* those behind the last are zero */
 };
-_Static_assert(sizeof(struct definition_net) == 280, "definition_net");
+_Static_assert(sizeof(struct definition_net) == 288, "definition_net");
 
 /* FNV-1a of 64 bits: against what was cut or mixed up on the way, not against an attacker. */
 static inline uint64_t definition_checksum(const void *bytes, size_t size)

@@ -212,9 +212,13 @@ static int plug_disks(struct machine *machine, struct error *why)
 static int plug_nets(struct machine *machine, struct error *why)
 {
 	for (unsigned i = 0; i < machine->config->net_count; i++) {
+		const struct vm_net_config *net = &machine->config->nets[i];
+		struct virtio_net_options options = {.net = machine->backends->nets[i],
+						     .loop = machine->loop,
+						     .mac = net->mac,
+						     .rate = net->rate};
 		struct virtio_device *virtio;
-		int err = virtio_net_create(&machine->memory, machine->backends->nets[i],
-					    machine->config->nets[i].mac, &virtio);
+		int err = virtio_net_create(&machine->memory, &options, &virtio);
 
 		err = plug(machine, err, virtio, virtio_net_destroy, "a network device", why);
 		if (err < 0)

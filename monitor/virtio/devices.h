@@ -20,7 +20,13 @@ int virtio_blk_create(const struct guest_memory *memory, const struct virtio_blk
 void virtio_blk_destroy(struct virtio_device *virtio);
 
 /* Network (5.1): one pair of queues and no control queue, merged receive buffers, MTU. */
-int virtio_net_create(const struct guest_memory *memory, struct os_net *net, const uint8_t mac[6],
+struct virtio_net_options {
+	struct os_net *net;
+	struct os_loop *loop;
+	const uint8_t *mac; /* 6 bytes */
+	uint64_t rate;      /* bits a second that it sends at the most; 0: no limit */
+};
+int virtio_net_create(const struct guest_memory *memory, const struct virtio_net_options *options,
 		      struct virtio_device **out);
 void virtio_net_destroy(struct virtio_device *virtio);
 

@@ -11,6 +11,9 @@
  * holding the frame would only move the queue from the port, which may drop the oldest, into the
  * guest.
  *
+ * With a rate the line is busy for as long as what was sent takes on it; while it is busy for more
+ * than a little to come, frames wait in the guest's queue, whose own queues see that they do.
+ *
  * Receiving: the device holds receive buffers for at least one frame of the largest size, where the
  * driver gives that many, and receives straight into them.  While it holds less than the MTU asks
  * for, and the driver has given more before, it takes nothing from the port, and frames wait there.
@@ -36,6 +39,10 @@
 #define NET_TURN_FRAMES 256    /* what one call back moves in one direction at the most */
 #define NET_TURN_BYTES (4 * MIB)
 #define NET_HELD_CHAINS 256
+#define NET_LINE_AHEAD                                                                             \
+	UINT64_C(5000000) /* ns that the line may be busy for when one more is sent */
+#define NET_SECOND UINT64_C(1000000000)
+#define NET_BITS_PER_BYTE 8
 #define NET_HELD_SEGMENTS (2 * NET_QUEUE_SIZE) /* a chain has NET_QUEUE_SIZE at the most */
 
 #define NET_GUEST_OFFLOADS                                                                         \
@@ -66,10 +73,13 @@ struct virtio_net {
 	struct virtio_device virtio;
 	struct os_net *net;
 	struct os_net_info info;
+	struct os_timer *line; /* with a rate: the line is nearly free */
+	uint64_t rate;         /* bits a second; 0: no limit */
 	uint8_t mac[6];
 	/* All below: virtio.lock. */
 	uint32_t frame_min, frame_max; /* with header: what is held before, and for, a frame */
 	bool starved;                  /* the port waits until the driver gives buffers */
+	uint64_t line_free;            /* os_clock_monotonic(), when all that was sent is gone */
 	uint64_t sent, send_drops, received, receive_drops;
 	struct net_held held;
 	/* One in front, for the copy of the header. */
@@ -115,6 +125,29 @@ static bool header_valid(const struct virtio_net *net, const struct virtio_net_h
 	return header->gso_size > 0 && header->header_length <= frame_size;
 }
 
+/* Whether the next frame is to wait: net_line_free() is called when it need not any more. */
+static bool net_line_busy(struct virtio_net *net)
+{
+	if (!net->rate || net->line_free <= os_clock_monotonic() + NET_LINE_AHEAD)
+		return false;
+	os_timer_set(net->line, net->line_free - NET_LINE_AHEAD);
+	return true;
+}
+
+/* A frame goes on the line, cut up if it is to be: each part with headers of its own. */
+static void net_occupy_line(struct virtio_net *net, const struct virtio_net_hdr_v1 *header,
+			    uint32_t size)
+{
+	uint64_t bytes = size;
+
+	if (!net->rate)
+		return;
+	if (header->gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		bytes += (uint64_t)(size / header->gso_size) * header->header_length;
+	net->line_free = MAX(net->line_free, os_clock_monotonic()) +
+			 bytes * NET_BITS_PER_BYTE * NET_SECOND / net->rate;
+}
+
 /* Sends the frame of a chain, or drops it; false: it is no frame, and the device has failed. */
 static bool net_send(struct virtio_net *net, const struct virtqueue_chain *chain)
 {
@@ -137,6 +170,7 @@ static bool net_send(struct virtio_net *net, const struct virtqueue_chain *chain
 		header.gso_size = header.header_length = 0;
 	header.flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	header.num_buffers = 0;
+	net_occupy_line(net, &header, size);
 	/* The segment in front of the first that is left is there, or was the header's own. */
 	iov_drop_front(&iov, &count, NET_HEADER_SIZE);
 	iov--;
@@ -157,7 +191,8 @@ static void net_transmit(struct virtio_net *net, unsigned index)
 
 	virtqueue_disable_doorbell(queue);
 	for (unsigned i = 0; i < NET_TURN_FRAMES && bytes < NET_TURN_BYTES; i++) {
-		if (!virtio_take_chain(virtio, index, &chain, NET_QUEUE_SIZE) ||
+		if (net_line_busy(net) ||
+		    !virtio_take_chain(virtio, index, &chain, NET_QUEUE_SIZE) ||
 		    !net_send(net, &chain))
 			return;
 		virtqueue_push(queue, chain.head, 0);
@@ -165,6 +200,16 @@ static void net_transmit(struct virtio_net *net, unsigned index)
 		bytes += MIN(chain.readable_bytes, NET_SEGMENT_MAX);
 	}
 	virtio_notify_again(virtio, index);
+}
+
+static void net_line_free(void *arg)
+{
+	struct virtio_net *net = arg;
+
+	os_mutex_lock(&net->virtio.lock);
+	if (virtio_queue_usable(&net->virtio, VIRTIO_NET_QUEUE_TRANSMIT))
+		net_transmit(net, VIRTIO_NET_QUEUE_TRANSMIT);
+	os_mutex_unlock(&net->virtio.lock);
 }
 
 /* --- Receiving ------------------------------------------------------------------------------- */
@@ -394,17 +439,26 @@ static const struct virtio_device_ops net_ops = {
 	.reset = net_reset,
 };
 
-int virtio_net_create(const struct guest_memory *memory, struct os_net *port, const uint8_t mac[6],
+int virtio_net_create(const struct guest_memory *memory, const struct virtio_net_options *options,
 		      struct virtio_device **out)
 {
 	struct virtio_net *net = os_alloc(sizeof(*net));
 
 	if (!net)
 		return -ENOMEM;
+	net->rate = options->rate;
+	if (net->rate) {
+		int err = os_timer_create(options->loop, net_line_free, net, &net->line);
+
+		if (err < 0) {
+			os_free(net);
+			return err;
+		}
+	}
 	os_mutex_init(&net->virtio.lock);
-	net->net = port;
-	os_net_get_info(port, &net->info);
-	memcpy(net->mac, mac, sizeof(net->mac));
+	net->net = options->net;
+	os_net_get_info(net->net, &net->info);
+	memcpy(net->mac, options->mac, sizeof(net->mac));
 	net->virtio.ops = &net_ops;
 	net->virtio.memory = memory;
 	net->virtio.offered = BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_MTU) |
@@ -427,6 +481,8 @@ void virtio_net_destroy(struct virtio_device *virtio)
 		return;
 	net = to_net(virtio);
 	os_net_set_receiver(net->net, NULL, NULL);
+	if (net->line)
+		os_timer_destroy(net->line);
 	log_print(OS_LOG_DEBUG, "virtio-net: sent %llu frames (%llu dropped), received %llu (%llu)",
 		  (unsigned long long)net->sent, (unsigned long long)net->send_drops,
 		  (unsigned long long)net->received, (unsigned long long)net->receive_drops);

@@ -123,7 +123,9 @@ static void scene_create(struct scene *scene)
 		break;
 	case KIND_NET:
 		scene->net = fake_net_create(flags & 2 ? 9000 : 1500, flags & 1);
-		assert(virtio_net_create(memory, scene->net, mac, &scene->virtio) == 0);
+		assert(virtio_net_create(
+			       memory, &(struct virtio_net_options){.net = scene->net, .mac = mac},
+			       &scene->virtio) == 0);
 		break;
 	case KIND_CONSOLE:
 		scene->console = fake_console_create();

@@ -68,6 +68,7 @@ static int set_up(void **state)
 		.kind = DEFINITION_NET_USER,
 		.forwards = 1,
 		.mac = {2, 1, 2, 3, 4, 5},
+		.rate = 5000000,
 		.forward = {{.host_address = 0x7f000001,
 			     .host_port = 2222,
 			     .guest_port = 22,
@@ -127,6 +128,7 @@ static void everything_is_taken_over(void **state)
 	assert_int_equal(config.nets[0].kind, OS_NET_USER);
 	assert_null(config.nets[0].tap);
 	assert_memory_equal(config.nets[0].mac, "\2\1\2\3\4\5", 6);
+	assert_int_equal(config.nets[0].rate, 5000000);
 	assert_int_equal(config.nets[0].forward_count, 1);
 	assert_int_equal(config.nets[0].forwards[0].protocol, OS_NET_UDP);
 	assert_int_equal(config.nets[0].forwards[0].host_address, 0x7f000001);
@@ -168,7 +170,7 @@ static void another_version_is_told_as_such(void **state)
 	seal();
 	sound.header.version++;
 	assert_int_equal(read_bytes(&sound, sizeof(sound)), -EINVAL);
-	assert_non_null(strstr(why.text, "version 2, and 1 is read here"));
+	assert_non_null(strstr(why.text, "version 3, and 2 is read here"));
 }
 
 static void strings_that_leave_their_table_are_refused(void **state)

@@ -26,22 +26,40 @@ static const uint8_t mac[6] = {0x52, 0x54, 0, 1, 2, 3};
 struct fixture {
 	struct driver_memory ram;
 	struct os_net *net;
+	struct os_loop *loop;
 	struct virtio_device *virtio;
 	struct driver_device device;
 };
 
-static void create(void **state, bool offloads, uint64_t features)
+#define RATE 8000000 /* bits a second: 1,000 bytes are a millisecond */
+
+static void create_with(void **state, bool offloads, uint64_t features, uint64_t rate)
 {
 	static struct fixture fixture;
+	struct virtio_net_options options;
 	struct fixture *f = &fixture;
 
 	memset(f, 0, sizeof(*f));
 	driver_memory_create(&f->ram, 16 * MIB);
 	f->net = fake_net_create(MTU, offloads);
-	assert_int_equal(virtio_net_create(&f->ram.memory, f->net, mac, &f->virtio), 0);
+	assert_int_equal(os_loop_create(&f->loop), 0);
+	options = (struct virtio_net_options){
+		.net = f->net, .loop = f->loop, .mac = mac, .rate = rate};
+	assert_int_equal(virtio_net_create(&f->ram.memory, &options, &f->virtio), 0);
 	driver_attach(&f->device, f->virtio);
 	driver_start(&f->device, &f->ram, features, 256);
 	*state = f;
+}
+
+static void create(void **state, bool offloads, uint64_t features)
+{
+	create_with(state, offloads, features, 0);
+}
+
+static int setup_rate(void **state)
+{
+	create_with(state, true, UINT64_MAX, RATE);
+	return 0;
 }
 
 static int setup(void **state)
@@ -75,6 +93,7 @@ static int teardown(void **state)
 	driver_reset(&f->device);
 	virtio_net_destroy(f->virtio);
 	os_net_close(f->net);
+	os_loop_destroy(f->loop);
 	driver_memory_destroy(&f->ram);
 	return 0;
 }
@@ -154,6 +173,68 @@ static void test_a_batch_of_frames_is_one_interrupt(void **state)
 	driver_notify(&f->device, TX);
 	assert_int_equal(fake_net_sent(f->net, NULL), 50);
 	assert_int_equal(f->device.interrupts[TX], 1);
+}
+
+/* Milliseconds until so many frames of 1,000 bytes are sent; the guest offers them at once. */
+static unsigned time_to_send(struct fixture *f, const struct virtio_net_hdr_v1 *header,
+			     unsigned count)
+{
+	size_t before = fake_net_sent(f->net, NULL);
+	unsigned time = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		offer_frame(f, header, 1000, 2048);
+	driver_notify(&f->device, TX);
+	while (fake_net_sent(f->net, NULL) - before < count) {
+		assert_true(time < 10000);
+		fake_os_monotonic += 1000000;
+		time++;
+		fake_os_run(f->loop);
+	}
+	return time;
+}
+
+static void test_a_rate_is_kept_and_nothing_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct virtio_net_hdr_v1 header = {0};
+	struct virtio_net_hdr_v1 segments = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.header_length = 50,
+		.gso_size = 100,
+		.checksum_start = 34,
+		.checksum_offset = 16,
+	};
+	unsigned time = time_to_send(f, &header, 100);
+
+	/* But for what may be on its way when the last is sent. */
+	assert_in_range(time, 93, 100);
+	/* What was not sent before doesn't come in one burst. */
+	fake_os_monotonic += UINT64_C(60) * 1000000000;
+	time = time_to_send(f, &header, 100);
+	assert_in_range(time, 93, 100);
+	/* Each of ten parts has its headers. */
+	fake_os_monotonic += 1000000000;
+	time = time_to_send(f, &segments, 40);
+	assert_in_range(time, 53, 60);
+}
+
+static void test_a_reset_forgets_frames_that_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct virtio_net_hdr_v1 header = {0};
+	size_t sent;
+
+	for (unsigned i = 0; i < 20; i++)
+		offer_frame(f, &header, 1000, 2048);
+	driver_notify(&f->device, TX);
+	sent = fake_net_sent(f->net, NULL);
+	assert_in_range(sent, 1, 7);
+	driver_reset(&f->device);
+	fake_os_monotonic += 1000000000;
+	fake_os_run(f->loop);
+	assert_int_equal(fake_net_sent(f->net, NULL), sent);
 }
 
 static void test_a_full_port_drops_and_the_driver_goes_on(void **state)
@@ -538,6 +619,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		NET_TEST(test_frames_are_sent_whatever_their_framing),
 		NET_TEST(test_a_batch_of_frames_is_one_interrupt),
+		NET_TEST_WITH(test_a_rate_is_kept_and_nothing_is_dropped, setup_rate),
+		NET_TEST_WITH(test_a_reset_forgets_frames_that_wait, setup_rate),
 		NET_TEST(test_a_full_port_drops_and_the_driver_goes_on),
 		NET_TEST_WITH(test_headers_pass_with_what_was_negotiated, setup_offloads),
 		NET_TEST_WITH(test_bad_headers_drop_the_frame, setup_offloads),

@@ -30,6 +30,7 @@ struct os_net {
 	uint64_t offloads;      /* what the guest takes in frames that it receives */
 	bool refused;           /* and told */
 	uint8_t mac[MAC_SIZE];
+	uint64_t rate;
 	void (*readable)(void *arg);
 	void *arg;
 };
@@ -86,6 +87,7 @@ static int net_connect(struct os_net *net)
 	frame_queue_init(&net->receive, &net->shared->receive, net->shared->received);
 	net->shared->offloads = net->offloads;
 	memcpy(net->shared->port.mac, net->mac, MAC_SIZE);
+	net->shared->port.rate = net->rate;
 	/* Behind the rest, for the switch may be looking. */
 	__atomic_store_n(&net->shared->port.ready, 1, __ATOMIC_RELEASE);
 	(void)channel_signal(&net->channel);
@@ -147,6 +149,7 @@ int os_net_open(struct os_loop *loop, const struct os_net_options *options, stru
 		return error_set(why, -ENOMEM, "a network card can't be connected: out of memory");
 	net->loop = loop;
 	memcpy(net->mac, options->mac, MAC_SIZE);
+	net->rate = options->rate;
 	error = os_event_create(&net->again);
 	if (!error)
 		error = os_loop_watch(loop, net->again, net_again, net);

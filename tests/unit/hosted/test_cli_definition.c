@@ -53,7 +53,7 @@ static const char everything[] =
 	" \"cpus\": 3, \"memory\": \"3G\","
 	" \"disks\": [{\"file\": \"d\", \"ro\": true, \"cache\": \"none\", \"discard\": true,"
 	" \"serial\": \"S1\"}, {\"file\": \"e\"}],"
-	" \"nets\": [{\"type\": \"user\", \"mac\": \"02:00:00:00:00:07\","
+	" \"nets\": [{\"type\": \"user\", \"mac\": \"02:00:00:00:00:07\", \"rate\": 100,"
 	" \"hostfwd\": [\"tcp::80-:8080\", \"udp:127.0.0.1:53-10.0.2.16:53\"]},"
 	" {\"interface\": \"tap3\", \"type\": \"tap\"}],"
 	" \"console\": \"virtio\", \"rng\": false, \"balloon\": false, \"test-device\": true,"
@@ -91,6 +91,8 @@ static void every_key_is_read(void **state)
 	assert_int_equal(config->net_count, 2);
 	assert_int_equal(config->nets[0].kind, OS_NET_USER);
 	assert_int_equal(config->nets[0].mac[5], 7);
+	assert_int_equal(config->nets[0].rate, 100000000);
+	assert_int_equal(config->nets[1].rate, 0);
 	assert_int_equal(config->nets[0].forward_count, 2);
 	assert_int_equal(config->nets[0].forwards[1].protocol, OS_NET_UDP);
 	assert_int_equal(config->nets[1].kind, OS_NET_TAP);
@@ -255,6 +257,10 @@ static void what_is_wrong_is_told_with_its_place(void **state)
 		 "web.json: nets[0].interface: ", "tap device"},
 		{"{\"nets\": [{\"mac\": \"01:00:00:00:00:00\"}]}",
 		 "web.json: nets[0].mac: ", "single station"},
+		{"{\"nets\": [{\"type\": \"user\", \"rate\": 0}]}",
+		 "web.json: nets[0].rate: ", "rate in Mbit/s"},
+		{"{\"nets\": [{\"type\": \"user\", \"rate\": \"1G\"}]}",
+		 "web.json: nets[0].rate: ", "whole number"},
 		{"{\"nets\": [{\"type\": \"user\", \"hostfwd\": [\"tcp::1-:1\", 2]}]}",
 		 "web.json: nets[0].hostfwd[1]: ", "port forward"},
 		{"{\"nets\": [{\"type\": \"user\", \"hostfwd\": [\"tcp:x\"]}]}",
@@ -456,7 +462,7 @@ static void written_keys_stand_in_their_order_with_absolute_names(void **state)
 	assert_int_equal(
 		read_json("{\"cpus\": 2, \"disks\": [{\"serial\": \"s\", \"file\": \"./d\"}],"
 			  "\"kernel\": \"/boot/k\", \"name\": \"x\", \"nets\":"
-			  "[{\"mac\": \"02:00:00:00:00:01\", \"type\": \"user\"}]}"),
+			  "[{\"mac\": \"02:00:00:00:00:01\", \"type\": \"user\", \"rate\": 7}]}"),
 		0);
 	text = written();
 	assert_string_equal(text, "{\n"
@@ -480,6 +486,7 @@ static void written_keys_stand_in_their_order_with_absolute_names(void **state)
 				  "    {\n"
 				  "      \"type\": \"user\",\n"
 				  "      \"mac\": \"02:00:00:00:00:01\",\n"
+				  "      \"rate\": 7,\n"
 				  "      \"hostfwd\": []\n"
 				  "    }\n"
 				  "  ],\n"
