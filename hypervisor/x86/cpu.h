@@ -153,4 +153,12 @@ struct cpu_event {
 	uint32_t error;
 };
 
+/* Whether what the exception's handler returns to runs again, without its breakpoint: RF is in what
+ * is pushed.  APM2 section 8.2. */
+static inline bool cpu_is_fault(uint8_t vector)
+{
+	return vector != CPU_VECTOR_DB && vector != CPU_VECTOR_BP && vector != CPU_VECTOR_OF &&
+	       vector != CPU_VECTOR_DF && vector != CPU_VECTOR_MC;
+}
+
 #endif

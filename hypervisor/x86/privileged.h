@@ -24,12 +24,22 @@ static inline void write_msr(uint32_t index, uint64_t value)
 			 : "memory");
 }
 
-static inline uint64_t read_cr4(void)
-{
-	uint64_t value;
+#define PRIVILEGED_CONTROL_REGISTER(n)                                                             \
+	static inline uint64_t read_cr##n(void)                                                    \
+	{                                                                                          \
+		uint64_t value;                                                                    \
+                                                                                                   \
+		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(value));                              \
+		return value;                                                                      \
+	}
+PRIVILEGED_CONTROL_REGISTER(0)
+PRIVILEGED_CONTROL_REGISTER(2)
+PRIVILEGED_CONTROL_REGISTER(3)
+PRIVILEGED_CONTROL_REGISTER(4)
 
-	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
-	return value;
+static inline void write_cr2(uint64_t value)
+{
+	__asm__ volatile("mov %0, %%cr2" : : "r"(value) : "memory");
 }
 
 #define PRIVILEGED_DEBUG_REGISTER(n)                                                               \

@@ -16,7 +16,6 @@
 #define INDEX_BITS 9u
 #define ADDRESS UINT64_C(0x000ffffffffff000)
 #define LEVELS_MAX 5u
-#define LARGE_LEVEL_MAX 3u /* 1 GiB */
 
 /* A nested walk is a user's, so that all entries have U (APM2 section 15.25.5). */
 const struct stage2_format stage2_nested_paging = {
@@ -26,6 +25,7 @@ const struct stage2_format stage2_nested_paging = {
 	.write = PTE_RW | PTE_D,
 	.accessed = PTE_A,
 	.present = PTE_P,
+	.large_level_max = 3,
 };
 
 /* Level 1 is of 4 KiB. */
@@ -275,7 +275,7 @@ void stage2_spare_free(struct stage2_spare *spare)
 }
 
 /* The largest level whose block around gpa lies in the slot and is one block of the host's, too. */
-static unsigned level_for(const struct memory_slot *slot, uint64_t gpa,
+static unsigned level_for(const struct stage2 *s, const struct memory_slot *slot, uint64_t gpa,
 			  const struct host_page *page)
 {
 	uint64_t user = slot->user + (gpa - slot->gpa);
@@ -283,7 +283,7 @@ static unsigned level_for(const struct memory_slot *slot, uint64_t gpa,
 
 	if (slot->log)
 		return 1; /* it is logged by pages */
-	while (level < LARGE_LEVEL_MAX && page->size >= size_of(level + 1)) {
+	while (level < s->format->large_level_max && page->size >= size_of(level + 1)) {
 		uint64_t size = size_of(level + 1), start = align_down(gpa, size);
 
 		if (((gpa ^ user) & (size - 1)) || start < slot->gpa ||
@@ -366,7 +366,7 @@ int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, boo
 	host_spin_lock(&s->lock);
 	/* Whoever takes the page or the slot away from now on finds the entry. */
 	if (s->changes == changes && !host_memory_changed(&s->memory, sequence)) {
-		map(s, spare, gpa, level_for(slot, gpa, &page), page.physical, writable, &c);
+		map(s, spare, gpa, level_for(s, slot, gpa, &page), page.physical, writable, &c);
 		mapped = true;
 		if (writable)
 			memory_mark_dirty(slot, gpa);

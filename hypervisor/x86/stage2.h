@@ -27,7 +27,8 @@ struct stage2_format {
 	uint64_t large; /* besides, of a page above 4 KiB */
 	uint64_t write; /* besides, of one that may be written */
 	uint64_t accessed;
-	uint64_t present; /* an entry without any of these leads nowhere */
+	uint64_t present;         /* an entry without any of these leads nowhere */
+	unsigned large_level_max; /* 2: pages of 2 MiB are the largest; 3: those of 1 GiB */
 };
 extern const struct stage2_format stage2_nested_paging; /* AMD's; APM2 section 15.25 */
 

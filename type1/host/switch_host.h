@@ -11,8 +11,8 @@
 #define HOST_PRED_CMD_IBPB $1
 
 /* clang-format off */
-#define SVM_RETURN ret; int3
-#define SVM_BEFORE_RETURN                                                                          \
+#define SWITCH_RETURN ret; int3
+#define SWITCH_BEFORE_RETURN                                                                          \
 	cmpb $0, host_untrain_returns(%rip);                                                       \
 	je 9f;                                                                                     \
 	mov HOST_MSR_PRED_CMD, %ecx;                                                               \

@@ -12,10 +12,10 @@
 #include <asm/nospec-branch.h>
 
 #ifdef UNTRAIN_RET_VM
-#define SVM_BEFORE_RETURN UNTRAIN_RET_VM
+#define SWITCH_BEFORE_RETURN UNTRAIN_RET_VM
 #else
-#define SVM_BEFORE_RETURN UNTRAIN_RET
+#define SWITCH_BEFORE_RETURN UNTRAIN_RET
 #endif
-#define SVM_RETURN RET
+#define SWITCH_RETURN RET
 
 #endif

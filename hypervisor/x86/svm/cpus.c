@@ -48,7 +48,7 @@ static int enable(unsigned number)
 	write_msr(MSR_EFER, efer | EFER_SVME);
 	write_msr(MSR_VM_HSAVE_PA, cpu->save_physical);
 	cpu->host_tsc_aux = svm_features.rdtscp ? read_msr(MSR_TSC_AUX) : 0;
-	cpu->host_xss = svm_features.supervisor_state ? read_msr(MSR_XSS) : 0;
+	cpu->host_xss = svm_features.vector.supervisor_state ? read_msr(MSR_XSS) : 0;
 	if (svm_features.tsc_ratio)
 		svm_cpu_set_tsc_ratio(cpu, 0);
 	if (svm_features.avic)

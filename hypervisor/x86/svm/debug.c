@@ -8,24 +8,7 @@
  * that raises the next without end, in which no interrupt is taken.  An access to a port exits
  * before the CPU looks for breakpoints on it.
  */
-#include "hypervisor/x86/privileged.h"
 #include "hypervisor/x86/svm/svm.h"
-
-static void load_registers(const uint64_t dr[4])
-{
-	write_dr0(dr[0]);
-	write_dr1(dr[1]);
-	write_dr2(dr[2]);
-	write_dr3(dr[3]);
-}
-
-static void save_registers(uint64_t dr[4])
-{
-	dr[0] = read_dr0();
-	dr[1] = read_dr1();
-	dr[2] = read_dr2();
-	dr[3] = read_dr3();
-}
 
 static void intercept(struct svm_vcpu *c, bool want)
 {
@@ -39,17 +22,17 @@ void svm_debug_load(struct svm_vcpu *c)
 	const struct vcpu *vcpu = &c->vcpu;
 
 	c->host_dr7 = read_dr7();
-	if (c->host_dr7 & SVM_DR7_ANY)
-		save_registers(c->host_dr);
+	if (c->host_dr7 & DR7_ANY)
+		save_debug_addresses(c->host_dr);
 	if (vcpu->debug_hardware)
-		load_registers(vcpu->debug_dr);
-	else if (vcpu->state.dr7 & SVM_DR7_ANY)
+		load_debug_addresses(vcpu->debug_dr);
+	else if (vcpu->state.dr7 & DR7_ANY)
 		svm_debug_take(c);
 }
 
 void svm_debug_take(struct svm_vcpu *c)
 {
-	load_registers(c->vcpu.state.dr);
+	load_debug_addresses(c->vcpu.state.dr);
 	c->debug_live = true;
 	intercept(c, false);
 }
@@ -57,12 +40,12 @@ void svm_debug_take(struct svm_vcpu *c)
 void svm_debug_put(struct svm_vcpu *c)
 {
 	if (c->debug_live) {
-		save_registers(c->vcpu.state.dr);
+		save_debug_addresses(c->vcpu.state.dr);
 		c->debug_live = false;
 		intercept(c, true);
 	}
-	if (c->host_dr7 & SVM_DR7_ANY) {
-		load_registers(c->host_dr);
+	if (c->host_dr7 & DR7_ANY) {
+		load_debug_addresses(c->host_dr);
 		write_dr7(c->host_dr7);
 	}
 	if (c->vmcb->save.dr6 != DR6_ONES)
@@ -125,27 +108,16 @@ bool svm_debug_step_done(struct svm_vcpu *c, struct exit *exit)
 	return true;
 }
 
-/* APM2 section 13.1.4: which bytes a breakpoint has, by its aligned address. */
-static bool overlaps(uint64_t at, unsigned length, uint16_t port, unsigned size)
-{
-	uint64_t first = at & ~(uint64_t)length; /* the length less one is a mask of it */
-
-	return first < (uint64_t)port + size && port <= first + length;
-}
-
 void svm_debug_port(struct svm_vcpu *c)
 {
 	struct cpu_state *s = &c->vcpu.state;
-	uint64_t hits = 0;
+	uint64_t hits;
 
-	if (!(s->cr4 & CR4_DE) || c->vcpu.debug_hardware)
+	if (c->vcpu.debug_hardware)
 		return;
 	if (c->debug_live)
-		save_registers(s->dr);
-	for (unsigned i = 0; i < 4; i++)
-		if ((s->dr7 & DR7_ENABLE(i)) && DR7_TYPE(s->dr7, i) == DR7_TYPE_IO &&
-		    overlaps(s->dr[i], DR7_LENGTH(s->dr7, i), c->port, c->port_size))
-			hits |= DR6_B0 << i;
+		save_debug_addresses(s->dr);
+	hits = find_port_breakpoints(s, c->port, c->port_size);
 	if (!hits)
 		return;
 	s->dr6 |= hits;

@@ -126,7 +126,7 @@ static enum svm_next handle_instruction(struct svm_vcpu *c, struct exit *exit, e
 	if (!exit->length)
 		return SVM_OUTSIDE;
 	if (kind == EXIT_CPUID)
-		svm_take_xcr0(c); /* it tells of XCR0 */
+		vector_take_xcr0(&c->vcpu.state); /* it tells of XCR0 */
 	exit->kind = kind;
 	return try_fast(c, exit);
 }
@@ -438,7 +438,7 @@ void svm_complete_access(struct vcpu *vcpu, uint64_t data)
 	if (!c->port_write)
 		*rax = c->port_size == 4 ? (uint32_t)data : (*rax & ~mask) | (data & mask);
 	run_finish(vcpu, (uint8_t)(c->next_rip - vcpu->state.rip));
-	if (vcpu->state.dr7 & SVM_DR7_ANY)
+	if (vcpu->state.dr7 & DR7_ANY)
 		svm_debug_port(c);
 	c->step_done = vcpu->debug_step;
 }

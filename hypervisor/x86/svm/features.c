@@ -9,9 +9,6 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-#define LEAF_7_ECX_OSPKE (1u << 4) /* the host has turned protection keys on */
-#define PKRU_COMPONENT 9
-
 struct svm_features svm_features;
 
 static int refuse(const char *text)
@@ -51,6 +48,7 @@ void svm_features_choose(uint32_t wanted, uint32_t features)
 int svm_features_probe(uint32_t wanted)
 {
 	uint32_t r[4];
+	const char *why;
 
 	host_cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0, r);
 	if (!has_leaf(CPUID_LEAF_AMD_SVM) || !(r[ECX] & CPUID_80000001_ECX_SVM))
@@ -71,35 +69,16 @@ int svm_features_probe(uint32_t wanted)
 	svm_features.pause_filter = r[EDX] & SVM_FEATURE_PAUSE_FILTER;
 	svm_features.tsc_ratio = r[EDX] & SVM_FEATURE_TSC_RATIO;
 	svm_features_choose(wanted, r[EDX]);
-	if (!(read_cr4() & CR4_OSXSAVE))
-		return refuse("svm: the host does not use XSAVE, which is needed");
-	svm_features.vector_components = read_xcr0() & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
-	host_cpuid(CPUID_LEAF_STRUCTURED, 0, r);
-	svm_features.pkru = r[ECX] & LEAF_7_ECX_OSPKE;
-	/* What the guest's own XSAVE does is the CPU's: it must be what its CPUID will say. */
-	host_cpuid(CPUID_LEAF_XSAVE, PKRU_COMPONENT, r);
-	svm_features.pkru &= r[EBX] == CPU_XSAVE_PKRU;
-	host_cpuid(CPUID_LEAF_XSAVE, 1, r);
-	svm_features.supervisor_state = r[EAX] & CPUID_D1_EAX_XSAVES;
-	host_cpuid(CPUID_LEAF_ADDRESS_SIZES, 0, r);
-	svm_features.fp_pointers_stay = !(r[EBX] & CPUID_80000008_EBX_FP_ERROR_POINTERS);
+	why = vector_probe(&svm_features.vector);
+	if (why)
+		return refuse(why);
 	svm_mitigations_find();
 	return 0;
 }
 
-/* What the guest has of the host's CPU is what the host itself uses, where it is switched here. */
 void svm_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 {
-	if (leaf == CPUID_LEAF_FEATURES && !(svm_features.vector_components & XCR0_AVX))
-		registers[ECX] &= ~(CPUID_1_ECX_AVX | CPUID_1_ECX_FMA | CPUID_1_ECX_F16C);
-	if (leaf == CPUID_LEAF_STRUCTURED && !subleaf) {
-		if (!svm_features.pkru)
-			registers[ECX] &= ~CPUID_7_ECX_PKU;
-		if (!(svm_features.vector_components & XCR0_AVX)) {
-			registers[EBX] &= ~CPUID_7_EBX_AVX2;
-			registers[ECX] &= ~(CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ);
-		}
-	}
+	vector_mask_cpuid(&svm_features.vector, leaf, subleaf, registers);
 	/* MOV to CR8 by a LOCK prefix is emulated nowhere. */
 	if (leaf == CPUID_LEAF_EXTENDED_FEATURES)
 		registers[ECX] &= ~CPUID_80000001_ECX_CR8_LEGACY;

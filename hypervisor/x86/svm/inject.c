@@ -22,13 +22,6 @@ static bool is_software_exception(const struct cpu_event *event)
 	return event->vector == CPU_VECTOR_BP || event->vector == CPU_VECTOR_OF;
 }
 
-/* What the handler returns to runs again, without its breakpoint: RF is in what is pushed. */
-static bool is_fault(uint8_t vector)
-{
-	return vector != CPU_VECTOR_DB && vector != CPU_VECTOR_BP && vector != CPU_VECTOR_OF &&
-	       vector != CPU_VECTOR_DF && vector != CPU_VECTOR_MC;
-}
-
 static uint64_t encode(const struct cpu_event *event)
 {
 	static const uint8_t types[] = {
@@ -99,7 +92,7 @@ static void deliver(struct svm_vcpu *c)
 		vcpu->state.nmi_masked = true;
 	if (event->kind == CPU_EVENT_EXCEPTION && event->vector == CPU_VECTOR_PF)
 		vcpu->state.cr2 = vcpu->exception_address;
-	if (event->kind == CPU_EVENT_EXCEPTION && is_fault(event->vector))
+	if (event->kind == CPU_EVENT_EXCEPTION && cpu_is_fault(event->vector))
 		vcpu->state.rflags |= RFLAGS_RF;
 	c->vmcb->control.event_injection = encode(event);
 	event->kind = CPU_EVENT_NONE;

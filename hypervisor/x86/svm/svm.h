@@ -11,7 +11,6 @@
  *     avic.c       the local APIC by hardware, where it may
  *     run.c        the loops, the entry; switch.S
  *     exits.c      what an exit is
- *     vector.c     FPU and vector state, PKRU
  *     debug.c      debug registers, the debugger's steps and breakpoints
  *     backend.c    the table; lives
  *
@@ -30,8 +29,10 @@
 #include "hypervisor/memory.h"
 #include "hypervisor/vm.h"
 #include "hypervisor/x86/backend.h"
+#include "hypervisor/x86/debug_registers.h"
 #include "hypervisor/x86/emulate.h"
 #include "hypervisor/x86/stage2.h"
+#include "hypervisor/x86/vector.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
 
@@ -40,12 +41,10 @@
 struct svm_features {
 	uint32_t asids; /* how many there are; 0 is the host's */
 	bool next_rip, clean_bits, flush_by_asid, decode_assists, pause_filter;
-	bool rdtscp, pkru, ibpb, tsc_ratio;
+	bool rdtscp, ibpb, tsc_ratio;
 	bool vnmi, avic;       /* the host wants them, too */
-	bool supervisor_state; /* XSAVES, and MSR_XSS with what it works on */
-	bool fp_pointers_stay; /* XRSTOR leaves the x87's of before, if no exception is pending */
 	uint32_t switch_flags; /* SVM_SWITCH_*: the mitigations at each entry and exit */
-	uint64_t vector_components; /* of XCR0, that guests may have; PKRU apart */
+	struct vector_features vector;
 };
 extern struct svm_features svm_features; /* written by probe() alone */
 
@@ -181,8 +180,7 @@ struct svm_vcpu {
 	uint64_t host_dr[4], host_dr7;
 
 	/* [own] Vector state. */
-	uint64_t host_xcr0;
-	uint32_t host_pkru;
+	struct vector_host host_vector;
 
 	/* [own] An access that the core works on. */
 	enum { SVM_ACCESS_NONE, SVM_ACCESS_PORT, SVM_ACCESS_EMULATION } access;
@@ -253,16 +251,9 @@ void svm_debug_take(struct svm_vcpu *c); /* the guest has its own registers from
 /* #DB or #BP has exited. */
 enum svm_next svm_debug_exception(struct svm_vcpu *c, unsigned vector, struct exit *exit);
 /* The instruction that accessed c->port is done: the guest may have a breakpoint on it. */
-#define SVM_DR7_ANY 0xffu /* L and G of the four breakpoints */
 void svm_debug_port(struct svm_vcpu *c);
 /* Whether the debugger waits for the end of the instruction that was finished here. */
 bool svm_debug_step_done(struct svm_vcpu *c, struct exit *exit);
-
-/* --- vector.c */
-
-void svm_vector_load(struct svm_vcpu *c); /* with preemption off: around the inner loop */
-void svm_vector_put(struct svm_vcpu *c);
-void svm_take_xcr0(struct svm_vcpu *c); /* between load and put: the state has the guest's */
 
 /* --- exits.c */
 

@@ -13,9 +13,9 @@
 
 /* A host may have returns of its own, and something to do before the first after a guest: it may clobber
  * RAX, RCX, RDX and flags. */
-#ifndef SVM_RETURN
-#define SVM_RETURN ret
-#define SVM_BEFORE_RETURN
+#ifndef SWITCH_RETURN
+#define SWITCH_RETURN ret
+#define SWITCH_BEFORE_RETURN
 #endif
 
 	.text
@@ -99,7 +99,7 @@ svm_switch:
 	.endr
 	lfence
 	add	$256, %rsp		/* the 32 addresses */
-3:	SVM_BEFORE_RETURN
+3:	SWITCH_BEFORE_RETURN
 	add	$32, %rsp
 	pop	%r15
 	pop	%r14
@@ -107,7 +107,7 @@ svm_switch:
 	pop	%r12
 	pop	%rbx
 	pop	%rbp
-	SVM_RETURN
+	SWITCH_RETURN
 	.size	svm_switch, . - svm_switch
 
 	/*
