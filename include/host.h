@@ -219,6 +219,21 @@ void host_cpus_disable(void);
  * until they are on again or the guest exits. */
 bool host_irq_pending_or_resched(void);
 
+/* Sets and clears bits of the CPU's CR4, so that the host, too, knows that it has changed.  With
+ * interrupts or preemption off. */
+void host_cr4_change(uint64_t set, uint64_t clear);
+
+/*
+ * Of a CPU's segment registers what an exit of Intel's VMX doesn't give back: the selectors, 0 now,
+ * with the bases that loading them again changes; LDTR, and TR's limit, which is that of a TSS
+ * without an I/O bitmap now.  Before user code runs.  With preemption off.
+ */
+struct host_segments {
+	uint16_t ds, es, fs, gs, ldtr;
+	uint64_t fs_base, kernel_gs_base;
+};
+void host_segments_lost(const struct host_segments *before);
+
 /* Between them, with preemption off, the core owns the vector registers; it saves and loads the
  * guest's itself. */
 void host_fpu_begin(void);

@@ -156,6 +156,7 @@ struct backend {
 };
 
 extern const struct backend soft_backend;
-extern const struct backend svm_backend; /* hypervisor-svm.a, for hosts in kernel mode */
+/* hypervisor-svm.a, hypervisor-vmx.a, for hosts in kernel mode */
+extern const struct backend svm_backend, vmx_backend;
 
 #endif

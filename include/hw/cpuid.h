@@ -80,6 +80,7 @@
 #define CPUID_7_EBX_BMI2 (1u << 8)
 #define CPUID_7_EBX_ERMS (1u << 9)
 #define CPUID_7_EBX_INVPCID (1u << 10)
+#define CPUID_7_EBX_RTM (1u << 11)
 #define CPUID_7_EBX_NO_FPU_SELECTORS (1u << 13)
 #define CPUID_7_EBX_RDSEED (1u << 18)
 #define CPUID_7_EBX_ADX (1u << 19)
@@ -95,6 +96,10 @@
 #define CPUID_7_ECX_LA57 (1u << 16)
 #define CPUID_7_ECX_RDPID (1u << 22)
 #define CPUID_7_EDX_FSRM (1u << 4)
+#define CPUID_7_EDX_MD_CLEAR (1u << 10) /* VERW overwrites the CPU's buffers */
+#define CPUID_7_EDX_IBPB (1u << 26)     /* and IBRS */
+#define CPUID_7_EDX_L1D_FLUSH (1u << 28)
+#define CPUID_7_EDX_ARCH_CAPABILITIES (1u << 29)
 
 /* Leaf 0xd, subleaf 1 */
 #define CPUID_D1_EAX_XSAVEOPT (1u << 0)

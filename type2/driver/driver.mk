@@ -12,7 +12,7 @@ LAB_HEADERS := $(DYAD_BUILD)/lab/headers/build
 KDIR ?= $(LAB_HEADERS)
 DRIVER_SOURCE := $(O)/driver
 DRIVER_FILES := $(wildcard type2/driver/*.[ch] type2/driver/include/*.h hypervisor/*.[ch] hypervisor/irqchip/*.[ch] \
-	hypervisor/x86/*.[ch] hypervisor/x86/svm/*.[chS] lib/*.[ch] include/*.h include/hw/*.h) VERSION LICENSE
+	hypervisor/x86/*.[ch] hypervisor/x86/svm/*.[chS] hypervisor/x86/vmx/*.[chS] lib/*.[ch] include/*.h include/hw/*.h) VERSION LICENSE
 DRIVER_SRC := $(wildcard type2/driver/*.c)
 # The kernel that the lab's headers are for is built with gcc.
 DRIVER_CC ?= gcc

@@ -9,6 +9,7 @@
 
 #include <asm/msr.h>
 #include <asm/processor.h>
+#include <asm/tlbflush.h>
 
 #include "hypervisor/hypervisor.h"
 #include "type2/driver/driver.h"
@@ -29,13 +30,15 @@ static bool avic;
 module_param(avic, bool, 0444);
 MODULE_PARM_DESC(avic, "AMD's virtual interrupt controller, where the CPU has it for x2APIC (0)");
 
-const struct backend *const host_backends[] = {&svm_backend, NULL};
+const struct backend *const host_backends[] = {&svm_backend, &vmx_backend, NULL};
 
 static void __init look_for_owner(void *owned)
 {
 	u64 efer;
 
 	if (boot_cpu_has(X86_FEATURE_SVM) && !rdmsrl_safe(MSR_EFER, &efer) && (efer & EFER_SVME))
+		WRITE_ONCE(*(bool *)owned, true);
+	if (cr4_read_shadow() & X86_CR4_VMXE)
 		WRITE_ONCE(*(bool *)owned, true);
 }
 
@@ -59,8 +62,8 @@ static int __init dyad_begin(void)
 	}
 	if (another_owns_hardware()) {
 		pr_err("another hypervisor, such as Linux's KVM, owns the CPU's virtualization: "
-		       "stop "
-		       "its virtual machines and unload it (modprobe -r kvm_amd)\n");
+		       "stop its virtual machines and unload it (modprobe -r kvm_amd, or "
+		       "kvm_intel)\n");
 		return -EBUSY;
 	}
 	preempt_notifier_inc();
@@ -68,8 +71,9 @@ static int __init dyad_begin(void)
 	backend = hypervisor_probe((vnmi ? BACKEND_VIRTUAL_NMI : 0) |
 				   (avic ? BACKEND_VIRTUAL_APIC : 0));
 	if (!backend) {
-		pr_err("no backend for this CPU: it needs AMD SVM with nested paging, not switched "
-		       "off by the firmware\n");
+		pr_err("no backend for this CPU: it needs AMD SVM with nested paging, or Intel VMX "
+		       "with "
+		       "EPT and unrestricted guest, not switched off by the firmware\n");
 		err = -EOPNOTSUPP;
 		goto out;
 	}
