@@ -170,7 +170,7 @@ void thread_save(struct thread *thread)
 		return;
 	thread->fs_base = read_msr(MSR_FS_BASE);
 	thread->gs_base = read_msr(MSR_KERNEL_GS_BASE);
-	vector_save(thread);
+	thread_save_vector(thread);
 }
 
 void thread_load(struct thread *thread)
@@ -181,7 +181,7 @@ void thread_load(struct thread *thread)
 		cpu_set_kernel_stack((uint64_t)thread->stack + KERNEL_STACK);
 		write_msr(MSR_FS_BASE, thread->fs_base);
 		write_msr(MSR_KERNEL_GS_BASE, thread->gs_base);
-		vector_load(thread);
+		thread_load_vector(thread);
 	}
 	if (thread->watch)
 		thread->watch->scheduled_in(thread->watch);

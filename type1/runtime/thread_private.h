@@ -140,8 +140,8 @@ _Noreturn void thread_enter_user(uint64_t entry, uint64_t stack, uint64_t argume
 
 /* vector.c */
 bool vector_create(struct thread *thread); /* heap_free(thread->vector) */
-void vector_save(struct thread *thread);
-void vector_load(struct thread *thread);
+void thread_save_vector(struct thread *thread);
+void thread_load_vector(struct thread *thread);
 
 /* --- Lists of waiting threads: wait.c */
 

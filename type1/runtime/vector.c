@@ -46,13 +46,13 @@ bool vector_create(struct thread *thread)
 	return thread->vector;
 }
 
-void vector_save(struct thread *thread)
+void thread_save_vector(struct thread *thread)
 {
 	save_vector_state(thread->vector, components);
 }
 
 /* They may still be there, if since then only threads ran here that have none. */
-void vector_load(struct thread *thread)
+void thread_load_vector(struct thread *thread)
 {
 	struct run_queue *queue = this_cpu()->queue;
 
@@ -67,7 +67,7 @@ void vector_borrow(void)
 	struct thread *thread = thread_current();
 
 	if (thread->vector)
-		vector_save(thread);
+		thread_save_vector(thread);
 	this_cpu()->queue->vector_owner = NULL;
 }
 
@@ -76,5 +76,5 @@ void vector_return(void)
 	struct thread *thread = thread_current();
 
 	if (thread->vector)
-		vector_load(thread);
+		thread_load_vector(thread);
 }
