@@ -51,7 +51,9 @@ int image_check_tools(struct error *why)
 	return 0;
 }
 
-/* GRUB's messages go to the serial line too, where there is one. */
+/* GRUB's messages go to the serial line too, where there is one.  The runtime asks for
+ * a screen of pixels: on UEFI, which has no other, by whatever of GRUB's drivers works; on BIOS EGA
+ * text stays, which is faster. */
 static int image_write_configuration(struct image_folder *folder, struct error *why)
 {
 	FILE *file = NULL;
@@ -65,8 +67,14 @@ static int image_write_configuration(struct image_folder *folder, struct error *
 	      "  terminal_input console serial\n"
 	      "  terminal_output console serial\n"
 	      "fi\n"
+	      "if [ \"$grub_platform\" = efi ]; then\n"
+	      "  insmod all_video\n"
+	      "fi\n"
 	      "menuentry \"Dyad\" {\n"
-	      "  multiboot2 /" IMAGE_RUNTIME "\n",
+	      "  multiboot2 /" IMAGE_RUNTIME "\n"
+	      "  if [ \"$grub_platform\" = pc ]; then\n"
+	      "    set gfxpayload=text\n"
+	      "  fi\n",
 	      file);
 	/* GRUB would unpack all that is gzipped, initrds too. */
 	for (unsigned i = 0; i < folder->module_count; i++) {

@@ -90,15 +90,6 @@ enum type1_call {
 	/* (TYPE1_POWER_*): for who has the handle TYPE1_HANDLE_POWER.  (handle, operation) */
 	TYPE1_POWER,
 
-	/* --- The machine's own console, for who has its handle (the console service)
-	 * (handle, bytes, size) */
-	TYPE1_SCREEN_WRITE,
-	/* (handle, buffer, size) -> how many bytes were typed on the serial line; 0: none.
-	 * (handle, event handle, TYPE1_SCREEN_WATCH as size 0): see TYPE1_SCREEN_EVENT */
-	TYPE1_SCREEN_READ,
-	/* (handle, event): is signalled when something was typed */
-	TYPE1_SCREEN_EVENT,
-
 	/* --- Services.  A channel is memory that both ends map, and a signal in each direction.
 	 * (port, key) -> listener: this process is the service of its name from now on; the key is
 	 * told at the port when somebody has connected. -EBUSY: there is one */
@@ -189,6 +180,22 @@ struct type1_device {
 	uint64_t bar_size[6];   /* 0: none, or an I/O BAR */
 };
 
+/* The machine's screen, as the boot loader has left it. */
+enum type1_screen_kind {
+	TYPE1_SCREEN_NONE,
+	TYPE1_SCREEN_TEXT, /* cells of EGA: a character and its colours, a byte each */
+	TYPE1_SCREEN_PIXELS,
+};
+struct type1_screen {
+	uint32_t kind;
+	uint32_t width, height; /* in cells or pixels, of cell_bytes each */
+	uint32_t pitch;         /* bytes from a row to the next */
+	uint32_t cell_bytes;
+	uint32_t offset; /* of the first one in the memory that is mapped */
+	/* Of pixels: the first bit of each colour, and how many it has. */
+	uint8_t red, red_size, green, green_size, blue, blue_size, reserved[2];
+};
+
 enum type1_process_control { TYPE1_PROCESS_START, TYPE1_PROCESS_KILL };
 enum type1_process_state { TYPE1_PROCESS_ENDED, TYPE1_PROCESS_RUNNING, TYPE1_PROCESS_ENDING };
 struct type1_process {
@@ -223,7 +230,7 @@ enum type1_power { TYPE1_POWER_OFF, TYPE1_POWER_RESET };
 /* The handles that a process starts with; 0 is none. */
 struct type1_start_handles {
 	uint32_t kvm;    /* the KVM ABI's system object: monitors */
-	uint32_t screen; /* the machine's console: the console service; 0 for others */
+	uint32_t screen; /* memory of the machine's: the console service, if there is one */
 	uint32_t power;  /* the console service */
 	uint32_t
 		module; /* the process's own module: a monitor's VM definition (abi/definition.h) */
@@ -248,7 +255,13 @@ struct type1_info {
 	uint64_t memory;   /* bytes of the process's account */
 	struct type1_start_handles handles;
 	char name[TYPE1_NAME];
+	/* It has the machine's own console: its instructions reach the ports of the first serial
+	 * line, of the keyboard's controller and of VGA's CRT controller (IN and OUT of others, as
+	 * of processes without it, are faults); and this is its screen.  The runtime itself writes
+	 * there only how it panics, and to the serial line the log, while nobody shows that. */
+	uint32_t has_console;
+	struct type1_screen screen;
 };
-#define TYPE1_VERSION 2
+#define TYPE1_VERSION 3
 
 #endif

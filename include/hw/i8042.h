@@ -11,8 +11,10 @@
 
 enum i8042_status {
 	I8042_STATUS_OUTPUT_FULL = 0x01,
-	I8042_STATUS_SYSTEM = 0x04,   /* the self-test has passed */
-	I8042_STATUS_UNLOCKED = 0x10, /* the key lock is open */
+	I8042_STATUS_INPUT_FULL = 0x02, /* what was written was not taken yet */
+	I8042_STATUS_SYSTEM = 0x04,     /* the self-test has passed */
+	I8042_STATUS_UNLOCKED = 0x10,   /* the key lock is open */
+	I8042_STATUS_AUX = 0x20,        /* what is to be read comes from the mouse */
 };
 
 enum i8042_command {
@@ -42,9 +44,12 @@ enum i8042_answer {
 };
 
 enum i8042_config {
+	I8042_CONFIG_KEYBOARD_INTERRUPT = 0x01,
+	I8042_CONFIG_AUX_INTERRUPT = 0x02,
 	I8042_CONFIG_SYSTEM = 0x04,
 	I8042_CONFIG_KEYBOARD_OFF = 0x10,
 	I8042_CONFIG_AUX_OFF = 0x20,
+	I8042_CONFIG_TRANSLATE = 0x40, /* the keyboard's codes of set 2 into those of set 1 */
 };
 
 enum i8042_output_port {

@@ -11,7 +11,9 @@
 #define MULTIBOOT2_BOOTLOADER_MAGIC 0x36d76289 /* EAX at the entry */
 
 #define MULTIBOOT2_HEADER_TAG_END 0
+#define MULTIBOOT2_HEADER_TAG_FRAMEBUFFER 5
 #define MULTIBOOT2_HEADER_TAG_MODULE_ALIGN 6 /* modules begin on pages */
+#define MULTIBOOT2_HEADER_OPTIONAL 1         /* a flag: a boot loader may pass over the tag */
 
 #ifndef __ASSEMBLY__
 #include <stdint.h>
@@ -72,7 +74,11 @@ struct multiboot2_framebuffer {
 	uint16_t reserved_1e;
 };
 _Static_assert(sizeof(struct multiboot2_framebuffer) == 32, "multiboot2_framebuffer");
+#define MULTIBOOT2_FRAMEBUFFER_RGB 1
 #define MULTIBOOT2_FRAMEBUFFER_TEXT 2 /* EGA text: width and height count characters */
+
+/* Bytes that follow it with RGB: of red, green and blue the first bit, and how many bits it has. */
+#define MULTIBOOT2_FRAMEBUFFER_COLOURS 6
 
 #endif
 #endif

@@ -5,6 +5,8 @@
 #ifndef DYAD_HW_UART_H
 #define DYAD_HW_UART_H
 
+#define UART_COM1_PORT 0x3f8 /* where PCs have the first one */
+
 /* Offsets from the base port.  With LCR.DLAB set, 0 and 1 are the divisor instead. */
 enum uart_register {
 	UART_DATA = 0, /* read: RBR; write: THR */

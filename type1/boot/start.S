@@ -28,6 +28,10 @@
 #define EFER_LME_NXE (1 << 8 | 1 << 11)
 #define STACK_SIZE (16 * 1024)
 #define SERIAL_PORT 0x3f8
+/* What is wanted of a screen of pixels, where the boot loader can set one: legible, 128 by 48 characters. */
+#define SCREEN_WIDTH 1024
+#define SCREEN_HEIGHT 768
+#define SCREEN_BITS 32
 
 	.section .boot.header, "a"
 	.balign	8
@@ -37,6 +41,10 @@ header:
 	.balign	8
 	.short	MULTIBOOT2_HEADER_TAG_MODULE_ALIGN, 0
 	.long	8
+	.balign	8
+	.short	MULTIBOOT2_HEADER_TAG_FRAMEBUFFER, MULTIBOOT2_HEADER_OPTIONAL
+	.long	20
+	.long	SCREEN_WIDTH, SCREEN_HEIGHT, SCREEN_BITS
 	.balign	8
 	.short	MULTIBOOT2_HEADER_TAG_END, 0
 	.long	8

@@ -11,14 +11,15 @@
 #include "type1/process/call.h"
 #include "type1/process/console_client.h"
 #include "type1/process/process.h"
+#include "type1/process/serial.h"
 
 #define CONSOLE_LINE 200 /* what is longer is cut into several lines of the log */
 
 struct os_console {
 	struct os_loop *loop;
-	struct console_client *client; /* NULL: the screen, or the log */
-	uint64_t screen;               /* handle; 0: the client, or the log */
-	struct os_event *typed;        /* with the screen */
+	struct console_client *client; /* NULL: the serial line, or the log */
+	struct os_timer *look;         /* at the serial line; NULL: the client, or the log */
+	struct serial serial;
 	void (*changed)(void *);
 	void *arg;
 
@@ -50,16 +51,24 @@ static int console_connect(struct os_console *console, uint32_t service)
 	return error;
 }
 
+static void console_look(void *arg)
+{
+	struct os_console *console = arg;
+
+	if (serial_ready(&console->serial))
+		console_changed(console);
+	os_timer_set(console->look, os_clock_monotonic() + SERIAL_PERIOD);
+}
+
 static int console_listen(struct os_console *console)
 {
-	int error = os_event_create(&console->typed);
+	int error = os_timer_create(console->loop, console_look, console, &console->look);
 
-	if (!error)
-		error = os_loop_watch(console->loop, console->typed, console_changed, console);
-	if (!error)
-		error = (int)call2(TYPE1_SCREEN_EVENT, console->screen,
-				   (uint64_t)os_event_handle(console->typed));
-	return error;
+	if (error)
+		return error;
+	serial_begin(&console->serial);
+	os_timer_set(console->look, os_clock_monotonic() + SERIAL_PERIOD);
+	return 0;
 }
 
 int process_console_open(struct os_loop *loop, struct os_console **out, struct error *why)
@@ -70,17 +79,16 @@ int process_console_open(struct os_loop *loop, struct os_console **out, struct e
 	if (!console)
 		return error_set(why, -ENOMEM, "there is no memory for the console");
 	console->loop = loop;
-	console->screen = process_info->handles.screen;
 	os_mutex_init(&console->lock);
-	if (console->screen)
+	if (process_info->has_console)
 		error = console_listen(console);
 	else if (process_info->handles.console)
 		error = console_connect(console, process_info->handles.console);
 	if (error) {
 		process_console_close(console);
 		return error_set(why, error, "cannot have a terminal at the %s (error %d)",
-				 process_info->handles.screen ? "machine's console"
-							      : "console service",
+				 process_info->has_console ? "machine's console"
+							   : "console service",
 				 -error);
 	}
 	*out = console;
@@ -101,7 +109,7 @@ void process_console_close(struct os_console *console)
 		return;
 	if (console->length)
 		console_end_line(console);
-	os_event_destroy(console->typed);
+	os_timer_destroy(console->look);
 	if (console->client)
 		console_client_end(console->client);
 	os_free(console->client);
@@ -139,8 +147,8 @@ size_t os_console_write(struct os_console *console, const void *bytes, size_t co
 {
 	if (console->client)
 		return console_client_write(console->client, bytes, count);
-	if (console->screen)
-		call3(TYPE1_SCREEN_WRITE, console->screen, call_address(bytes), count);
+	if (console->look)
+		serial_write(&console->serial, bytes, count);
 	else
 		console_log(console, bytes, count);
 	return count;
@@ -148,11 +156,7 @@ size_t os_console_write(struct os_console *console, const void *bytes, size_t co
 
 size_t os_console_read(struct os_console *console, void *bytes, size_t count)
 {
-	int64_t got = 0;
-
 	if (console->client)
 		return console_client_read(console->client, bytes, count);
-	if (console->screen)
-		got = call3(TYPE1_SCREEN_READ, console->screen, call_address(bytes), count);
-	return got > 0 ? (size_t)got : 0;
+	return console->look ? serial_read(&console->serial, bytes, count) : 0;
 }

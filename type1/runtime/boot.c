@@ -14,7 +14,8 @@
 
 #define INFO_MAX MIB
 #define LOW_MEMORY_END MIB
-#define SCREEN_SIDE_MAX 1024u /* in characters */
+#define SCREEN_SIDE_MAX 16384u /* in characters or pixels */
+#define CELL_SIZE 2u
 
 struct boot_module boot_modules[BOOT_MODULES_MAX];
 unsigned boot_module_count;
@@ -22,7 +23,8 @@ char boot_arguments[256];
 struct boot_range boot_memory[BOOT_RANGES_MAX];
 unsigned boot_memory_count;
 uint64_t boot_rsdp[BOOT_RSDP_SIZE / 8];
-struct boot_screen boot_screen;
+struct type1_screen boot_screen;
+uint64_t boot_screen_at, boot_screen_size;
 
 const struct boot_module *boot_module_find(const char *name, size_t size)
 {
@@ -96,10 +98,29 @@ static void copy_memory_map(const struct multiboot2_memory_map *tag)
 
 static void copy_screen(const struct multiboot2_framebuffer *tag)
 {
-	if (tag->type != MULTIBOOT2_FRAMEBUFFER_TEXT || !tag->width || !tag->height ||
-	    tag->width > SCREEN_SIDE_MAX || tag->height > SCREEN_SIDE_MAX)
+	bool text = tag->type == MULTIBOOT2_FRAMEBUFFER_TEXT;
+	struct type1_screen screen = {
+		.kind = text ? TYPE1_SCREEN_TEXT : TYPE1_SCREEN_PIXELS,
+		.width = tag->width,
+		.height = tag->height,
+		.pitch = tag->pitch,
+		.cell_bytes = text ? CELL_SIZE : tag->bits / 8,
+		.offset = tag->address % PAGE_SIZE,
+	};
+
+	if (tag->type == MULTIBOOT2_FRAMEBUFFER_RGB &&
+	    tag->tag.size >= sizeof(*tag) + MULTIBOOT2_FRAMEBUFFER_COLOURS)
+		memcpy(&screen.red, tag + 1, MULTIBOOT2_FRAMEBUFFER_COLOURS);
+	else if (!text)
 		return;
-	boot_screen = (struct boot_screen){tag->address, tag->width, tag->height};
+	if (!screen.width || !screen.height || !screen.cell_bytes ||
+	    screen.width > SCREEN_SIDE_MAX || screen.height > SCREEN_SIDE_MAX ||
+	    screen.pitch < screen.width * screen.cell_bytes)
+		return;
+	boot_screen = screen;
+	boot_screen_at = tag->address - screen.offset;
+	boot_screen_size =
+		align_up(screen.offset + (uint64_t)screen.pitch * screen.height, PAGE_SIZE);
 }
 
 static void copy_tag(const struct multiboot2_tag *tag)

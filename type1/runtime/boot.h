@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/type1.h"
+
 #define BOOT_MODULES_MAX 64
 #define BOOT_NAME_MAX 64
 
@@ -33,12 +35,10 @@ struct boot_range {
 extern struct boot_range boot_memory[BOOT_RANGES_MAX];
 extern unsigned boot_memory_count;
 
-/* The screen in text mode, if the boot loader left one. */
-struct boot_screen {
-	uint64_t physical; /* 0: none */
-	uint32_t width, height;
-};
-extern struct boot_screen boot_screen;
+/* The screen that the boot loader left, if its kind is another than none; and its memory, whole
+ * pages. */
+extern struct type1_screen boot_screen;
+extern uint64_t boot_screen_at, boot_screen_size; /* physical, bytes */
 
 #define BOOT_RSDP_SIZE 40
 extern uint64_t boot_rsdp[BOOT_RSDP_SIZE / 8]; /* a copy; zeros: there is none */

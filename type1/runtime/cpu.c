@@ -3,6 +3,9 @@
  * cpu.c - a CPU's own tables and control registers (APM2 sections 3.1, 4.8 and 12.2.5).
  */
 #include "hw/cpuid.h"
+#include "hw/i8042.h"
+#include "hw/uart.h"
+#include "hw/vga.h"
 #include "hw/x86.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
@@ -19,6 +22,8 @@ _Static_assert(offsetof(struct cpu, user_stack) == CPU_USER_STACK, "CPU_USER_STA
 _Static_assert(offsetof(struct cpu, preempt_off) == CPU_PREEMPT_OFF, "CPU_PREEMPT_OFF");
 _Static_assert(offsetof(struct cpu, reschedule) == CPU_RESCHEDULE, "CPU_RESCHEDULE");
 
+#define PORTS 0x400 /* that the map speaks of: ring 3 has none beyond */
+
 /* APM2 section 12.2.5 */
 struct tss {
 	uint32_t reserved_0;
@@ -27,9 +32,11 @@ struct tss {
 	uint64_t ist[7];
 	uint64_t reserved_5c;
 	uint16_t reserved_64;
-	uint16_t io_map; /* beyond the limit: there is none */
+	uint16_t io_map; /* its offset; beyond the limit: there is none */
+	/* [const] a bit that is 0: ring 3 may; the last byte's are 1 */
+	uint8_t ports[PORTS / 8 + 1];
 } __attribute__((packed));
-_Static_assert(sizeof(struct tss) == TSS_LIMIT + 1, "tss");
+_Static_assert(offsetof(struct tss, ports) == TSS_LIMIT + 1, "tss");
 _Static_assert(offsetof(struct tss, ist) == TSS64_IST1, "tss.ist");
 
 #define GDT_ENTRIES 7
@@ -57,6 +64,13 @@ struct cpu *cpus[CPUS_MAX];
 unsigned cpu_count;
 uint8_t cpu_has_smap;
 
+/* What type1_info.has_console stands for. */
+static const uint16_t console_ports[] = {
+	I8042_DATA_PORT,    I8042_COMMAND_PORT, VGA_CRTC_PORT,      VGA_CRTC_PORT + 1,
+	UART_COM1_PORT,     UART_COM1_PORT + 1, UART_COM1_PORT + 2, UART_COM1_PORT + 3,
+	UART_COM1_PORT + 4, UART_COM1_PORT + 5, UART_COM1_PORT + 6, UART_COM1_PORT + 7,
+};
+
 static void fill_tables(struct cpu *cpu, uint64_t stacks)
 {
 	struct cpu_tables *tables = cpu->tables;
@@ -71,12 +85,15 @@ static void fill_tables(struct cpu *cpu, uint64_t stacks)
 		tss->ist[i] = (uint64_t)top;
 	}
 	tss->io_map = sizeof(*tss);
+	memset(tss->ports, UINT8_MAX, sizeof(tss->ports));
+	for (unsigned i = 0; i < ARRAY_COUNT(console_ports); i++)
+		tss->ports[console_ports[i] / 8] &= (uint8_t)~BIT(console_ports[i] % 8);
 	tables->gdt[SELECTOR_KERNEL_CODE / 8] = GDT_CODE64;
 	tables->gdt[SELECTOR_KERNEL_DATA / 8] = GDT_DATA;
 	tables->gdt[SELECTOR_USER_DATA / 8] = GDT_DATA | GDT_USER;
 	tables->gdt[SELECTOR_USER_CODE / 8] = GDT_CODE64 | GDT_USER;
 	/* Limit, base in three parts, type. */
-	tables->gdt[SELECTOR_TSS / 8] = TSS_LIMIT | (base & 0xffffff) << 16 |
+	tables->gdt[SELECTOR_TSS / 8] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 |
 					(uint64_t)SYSTEM_TYPE_TSS32 << DESCRIPTOR_TYPE_SHIFT |
 					DESCRIPTOR_P | (base >> 24 & 0xff) << 56;
 	tables->gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
@@ -114,6 +131,13 @@ void cpu_set_kernel_stack(uint64_t top)
 
 	cpu->kernel_stack = top;
 	cpu->tables->tss.rsp[0] = top;
+}
+
+void cpu_set_ports(bool allowed)
+{
+	struct tss *tss = &this_cpu()->tables->tss;
+
+	tss->io_map = allowed ? offsetof(struct tss, ports) : sizeof(*tss);
 }
 
 static void load_segments(struct cpu *cpu)

@@ -90,6 +90,8 @@ void syscall_init_cpu(void); /* syscall.c: each CPU, once it is online */
 /* The running CPU enters ring 0 on this stack from now on: by SYSCALL and by TSS.  Preemption off.
  */
 void cpu_set_kernel_stack(uint64_t top);
+/* Whether ring 3 of it may use the console's ports from now on.  Preemption off. */
+void cpu_set_ports(bool allowed);
 extern uint8_t cpu_has_smap; /* [const] after boot; where not, STAC and CLAC are #UD */
 /* Starts all others (INIT, SIPI); each ends in entered(), with interrupts off, on its idle stack.
  */

@@ -277,7 +277,7 @@ static int64_t map_bar(struct device *device, unsigned bar)
 			return result;
 	}
 	result = space_attach(&device->process->space, device->bars[bar], 0, size,
-			      TYPE1_MEMORY_WRITE | MEMORY_OBJECT_UNCACHED);
+			      TYPE1_MEMORY_WRITE);
 	if (result > 0)
 		device->bar_addresses[bar] = (uint64_t)result;
 	return result;

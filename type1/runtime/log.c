@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.c - the runtime's log: lines with their time, the last of which are kept; on the serial line
- * and the screen, unless a process shows them.
+ * log.c - the runtime's log: lines with their time, the last of which are kept; on the serial line,
+ * unless a process shows them.
  */
 #include "type1/runtime/log.h"
 #include "lib/bits.h"
@@ -55,10 +55,8 @@ void log_line(enum log_level level, const char *format, ...)
 	spin_lock(&log_lock);
 	memcpy(kept[next_number % LINES_KEPT].text, line, used);
 	kept[next_number++ % LINES_KEPT].size = used;
-	if (shown) {
+	if (shown)
 		serial_write(line, used);
-		screen_write(line, used);
-	}
 	spin_unlock(&log_lock);
 }
 

@@ -17,7 +17,7 @@ uint64_t log_next(void);
 /* Copies the first that is kept from *number on, as much of it as there is room for, and says its
  * number; the size, or 0: there is none yet. */
 size_t log_read(uint64_t *number, char *line, size_t room);
-/* Whether lines are also shown on the serial line and the screen: from the start. */
+/* Whether lines are also shown on the serial line: from the start. */
 void log_set_shown(bool shown);
 /* The line with its time and newline; its length.  size is at least 64. */
 __attribute__((format(printf, 3, 0))) size_t log_format(char *line, size_t size, const char *format,

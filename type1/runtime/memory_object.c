@@ -164,6 +164,11 @@ uint64_t memory_object_size(const struct object *object)
 	return of_object(object)->size;
 }
 
+unsigned memory_object_caching(const struct object *object)
+{
+	return of_object(object)->flags & MEMORY_OBJECT_UNCACHED;
+}
+
 bool memory_object_allows(const struct object *object, uint64_t offset, uint64_t size,
 			  unsigned flags)
 {

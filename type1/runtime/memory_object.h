@@ -7,12 +7,13 @@
 
 #include "type1/runtime/process.h"
 
-/* Beside TYPE1_MEMORY_*, of device registers: none of it can be asked for by a process. */
+/* Beside TYPE1_MEMORY_*, of device registers: whoever maps them. */
 #define MEMORY_OBJECT_UNCACHED (1u << 31)
 
 /* Of zeroed memory, which is charged to the account that outlives it. */
 int memory_object_create(uint64_t size, struct account *account, struct object **object);
 uint64_t memory_object_size(const struct object *object);
+unsigned memory_object_caching(const struct object *object); /* MEMORY_OBJECT_UNCACHED, or 0 */
 /* Whether the range is in it, and may be mapped with these TYPE1_MEMORY_* flags. */
 bool memory_object_allows(const struct object *object, uint64_t offset, uint64_t size,
 			  unsigned flags);

@@ -38,7 +38,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 	used = log_format(line, sizeof(line), format, args);
 	va_end(args);
 	serial_write(line, used);
-	screen_write(line, used);
+	screen_write_line(line, used - 1);
 }
 
 static void say_registers(const struct trap_frame *f)

@@ -15,6 +15,7 @@
 #include "type1/runtime/channel.h"
 #include "type1/runtime/device.h"
 #include "type1/runtime/machine_object.h"
+#include "type1/runtime/memory_object.h"
 #include "type1/runtime/notice.h"
 #include "type1/runtime/process_private.h"
 
@@ -149,9 +150,9 @@ static int give_handles(struct process *process, const struct process_options *o
 
 	if (options->kvm)
 		err = give(process, kvm_object_system(), &process->start.kvm);
-	if (!err && options->screen) {
-		err = notice_handle_create(&screen_notice, OBJECT_SCREEN, &process->account,
-					   &object);
+	if (!err && options->screen && boot_screen.kind) {
+		err = memory_object_of_registers(boot_screen_at, boot_screen_size, 0, 0,
+						 &process->account, &object);
 		if (!err)
 			err = give(process, object, &process->start.screen);
 	}
@@ -189,6 +190,8 @@ static int64_t make_info(struct process *process)
 		.wall_base = clock_wall_base(),
 		.memory = process->account.limit,
 		.handles = process->start,
+		.has_console = process->has_console,
+		.screen = process->has_console ? boot_screen : (struct type1_screen){0},
 	};
 	int64_t address = space_map_at(&process->space, 0, PAGE_SIZE, 0);
 	int err;
@@ -231,6 +234,7 @@ int process_start(const struct process_options *options,
 	process->account.limit = options->memory;
 	process->shares = options->shares;
 	process->service = options->service;
+	process->has_console = options->screen;
 	format_text(process->name, sizeof(process->name), "%s", options->name);
 	p->references = 1;
 	share_init(&p->share, &options->shares);

@@ -24,7 +24,6 @@ enum object_kind {
 	OBJECT_EVENT,
 	OBJECT_PORT,
 	OBJECT_KVM, /* type1/host/kvm.c: the system, a VM, a vCPU */
-	OBJECT_SCREEN,
 	OBJECT_POWER,
 	OBJECT_SERVICE,
 	OBJECT_LISTENER,
@@ -97,6 +96,7 @@ struct process {
 	struct shares shares;
 	struct type1_start_handles start;
 	struct service *service; /* [const] that it is; NULL: none */
+	bool has_console;        /* [const] of type1_info */
 	/* the rest is process.c's, handle.c's and scheduler.c's: see there */
 	struct process_private *private;
 };

@@ -1,52 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * screen.c - the text screen that a BIOS's boot loader leaves: characters with their colours, two
- * bytes each, row by row.  There is none by UEFI.
+ * screen.c - lines on the screen that the boot loader left, from its top on, over whatever is
+ * there: it is the console service's, and only a panic has something to say on it.
  */
 #include "lib/bits.h"
-#include "lib/bytes.h"
+#include "type1/font.h" /* generated: tools/pf2_font.c */
 #include "type1/runtime/boot.h"
 #include "type1/runtime/memory.h"
 #include "type1/runtime/serial.h"
 
-#define GREY_ON_BLACK 0x0700u
+#define GREY_ON_BLACK 0x07
+#define LEFT_PIXEL 0x80u
 
 static struct {
-	volatile uint16_t *cells; /* NULL: none */
-	unsigned width, height, column;
-} screen;
+	volatile uint8_t *memory; /* NULL: there is none */
+	unsigned columns, rows;
+} screen; /* [const] after screen_init() */
 
 void screen_init(void)
 {
-	const struct boot_screen *boot = &boot_screen;
+	bool text = boot_screen.kind == TYPE1_SCREEN_TEXT;
 
-	if (!boot->physical)
-		return;
-	screen.width = boot->width;
-	screen.height = boot->height;
-	screen.cells = map_device(boot->physical, (uint64_t)boot->width * boot->height * 2);
+	screen.columns = boot_screen.width / (text ? 1 : FONT_WIDTH);
+	screen.rows = boot_screen.height / (text ? 1 : FONT_HEIGHT);
+	if (screen.columns && screen.rows)
+		screen.memory = map_device(boot_screen_at + boot_screen.offset,
+					   boot_screen_size - boot_screen.offset);
 }
 
-static void new_line(void)
+/* Pixels have all of their bits, or none: black and white, whatever the colours are. */
+static void put(unsigned column, unsigned row, char character)
 {
-	unsigned last = screen.width * (screen.height - 1);
+	uint64_t pitch = boot_screen.pitch, bytes = boot_screen.cell_bytes;
+	unsigned glyph = (uint8_t)character - FONT_FIRST;
+	volatile uint8_t *at;
 
-	for (unsigned i = 0; i < last; i++)
-		screen.cells[i] = screen.cells[i + screen.width];
-	for (unsigned i = 0; i < screen.width; i++)
-		screen.cells[last + i] = GREY_ON_BLACK | ' ';
-	screen.column = 0;
-}
-
-void screen_write(const char *text, size_t size)
-{
-	if (!screen.cells)
+	if (boot_screen.kind == TYPE1_SCREEN_TEXT) {
+		at = screen.memory + row * pitch + column * bytes;
+		at[0] = (uint8_t)character;
+		at[1] = GREY_ON_BLACK;
 		return;
-	for (size_t i = 0; i < size; i++) {
-		if (text[i] == '\n' || screen.column == screen.width)
-			new_line();
-		if (text[i] >= ' ')
-			screen.cells[screen.width * (screen.height - 1) + screen.column++] =
-				GREY_ON_BLACK | (uint8_t)text[i];
 	}
+	at = screen.memory + row * FONT_HEIGHT * pitch + column * FONT_WIDTH * bytes;
+	for (unsigned y = 0; y < FONT_HEIGHT; y++, at += pitch)
+		for (unsigned x = 0; x < FONT_WIDTH * bytes; x++)
+			at[x] = font[MIN(glyph, FONT_REPLACEMENT)][y] << x / bytes & LEFT_PIXEL
+					? UINT8_MAX
+					: 0;
+}
+
+void screen_write_line(const char *line, size_t size)
+{
+	static unsigned row; /* the caller's: one CPU panics */
+
+	for (size_t i = 0; screen.memory && i < size; row = (row + 1) % screen.rows)
+		for (unsigned column = 0; column < screen.columns; column++)
+			put(column, row, i < size ? line[i++] : ' ');
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serial.c - the first serial line (COM1): a 16550, 115200 8N1, polled.
+ * serial.c - the first serial line (COM1): a 16550, 115200 8N1, polled.  Who has the machine's
+ * console writes to it, too, and reads it (type1/process/serial.c).
  */
 #include "type1/runtime/serial.h"
 
@@ -10,27 +11,22 @@
 #include "hw/uart.h"
 #include "type1/runtime/instructions.h"
 
-#define PORT 0x3f8u
 #define DIVISOR_115200 1u
 #define LCR_8N1 0x03u
 #define SCRATCH 0x5au
 /* A byte takes 87 us, a read of a register about 1: a line that takes none for so long is dead. */
 #define POLLS_MAX 100000u
-/* How often serial_write_some() has its caller wait a millisecond. */
-#define REFUSALS_MAX 1000u
-#define FIFO_SIZE 16u
 
-static bool present;  /* [const] after serial_init(); false too when the line was found dead */
-static bool has_fifo; /* [const] after serial_init() */
+static bool present; /* [const] after serial_init(); false too when the line was found dead */
 
 static uint8_t in(enum uart_register reg)
 {
-	return in8((uint16_t)(PORT + reg));
+	return in8((uint16_t)(UART_COM1_PORT + reg));
 }
 
 static void out(enum uart_register reg, uint8_t value)
 {
-	out8((uint16_t)(PORT + reg), value);
+	out8((uint16_t)(UART_COM1_PORT + reg), value);
 }
 
 void serial_init(void)
@@ -45,7 +41,6 @@ void serial_init(void)
 	out(UART_LCR, LCR_8N1);
 	out(UART_IIR_FCR, UART_FCR_ENABLE | UART_FCR_CLEAR_RX | UART_FCR_CLEAR_TX);
 	out(UART_MCR, UART_MCR_DTR | UART_MCR_RTS | UART_MCR_OUT2);
-	has_fifo = (in(UART_IIR_FCR)&UART_IIR_FIFOS) == UART_IIR_FIFOS;
 	present = true;
 }
 
@@ -68,37 +63,4 @@ void serial_write(const char *text, size_t size)
 			put('\r');
 		put(text[i]);
 	}
-}
-
-size_t serial_write_some(const char *text, size_t size)
-{
-	static unsigned refusals; /* the caller's lock */
-	size_t count = 0, room = FIFO_SIZE;
-
-	if (!present)
-		return size;
-	/* One that takes nothing for long gets nothing, until it takes something again. */
-	if (!(in(UART_LSR)&UART_LSR_THRE)) {
-		refusals += refusals < REFUSALS_MAX;
-		return refusals < REFUSALS_MAX ? 0 : size;
-	}
-	refusals = 0;
-	if (!has_fifo) {
-		serial_write(text, 1);
-		return 1;
-	}
-	/* That the holding register is empty means that all of the FIFO is (16550D, 8.4). */
-	for (; count < size && room > (text[count] == '\n'); count++, room--) {
-		if (text[count] == '\n') {
-			out(UART_DATA, '\r');
-			room--;
-		}
-		out(UART_DATA, (uint8_t)text[count]);
-	}
-	return count;
-}
-
-int serial_read(void)
-{
-	return present && (in(UART_LSR)&UART_LSR_READY) ? in(UART_DATA) : -1;
 }

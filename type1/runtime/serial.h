@@ -10,13 +10,9 @@
 
 void serial_init(void);
 void serial_write(const char *text, size_t size); /* a newline gets its carriage return */
-/* What the line takes at once of at least a byte: how many.  0: none now, and a millisecond later
- * it is to be tried again.  One caller at a time. */
-size_t serial_write_some(const char *text, size_t size);
-int serial_read(void); /* a byte that was typed, or -1 */
 
-/* Of the boot loader's text screen, if it left one; map_device() works. */
+/* The boot loader's, if it left one; map_device() works. */
 void screen_init(void);
-void screen_write(const char *text, size_t size);
+void screen_write_line(const char *line, size_t size); /* without its end */
 
 #endif

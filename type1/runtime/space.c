@@ -344,6 +344,7 @@ int64_t space_attach_at(struct space *space, uint64_t address, struct object *me
 
 	if (!range_is_sound(address, size) || !memory_object_allows(memory, offset, size, flags))
 		return -EINVAL;
+	flags |= memory_object_caching(memory);
 	mutex_lock(&space->lock);
 	result = add_mapping(space, address, size, flags, memory, &mapping);
 	if (result < 0)

@@ -37,7 +37,7 @@ syscall_function syscall_port_watch, syscall_port_unwatch, syscall_port_wait;
  * machine runs no guests; -ENOTTY, -EINVAL: the object takes no such command */
 syscall_function syscall_kvm, syscall_kvm_map_run;
 /* syscall_machine.c */
-syscall_function syscall_power, syscall_screen_write, syscall_screen_read;
+syscall_function syscall_power;
 /* notice.c */
 syscall_function syscall_notice;
 /* channel.c, dma.c */

@@ -179,6 +179,7 @@ void thread_load(struct thread *thread)
 		if (thread->space && this_cpu()->space != thread->space)
 			space_load(thread->space);
 		cpu_set_kernel_stack((uint64_t)thread->stack + KERNEL_STACK);
+		cpu_set_ports(thread->process->has_console);
 		write_msr(MSR_FS_BASE, thread->fs_base);
 		write_msr(MSR_KERNEL_GS_BASE, thread->gs_base);
 		thread_load_vector(thread);

@@ -28,6 +28,7 @@ void attach_begin(struct console *console, struct client *client)
 
 static void attach_end(struct console *console, const char *what)
 {
+	screen_reset_modes(&console->screen);
 	output_print(&console->out, "\n[%s %s]\n", console->attached->name, what);
 	console->attached = NULL;
 	/* Without the line, which comes below what is caught up. */

@@ -16,6 +16,7 @@
 #include "type1/services/console/machine.h"
 #include "type1/services/console/output.h"
 #include "type1/services/console/report.h"
+#include "type1/services/console/screen.h"
 #include "type1/services/console/shell.h"
 
 #define CONSOLE_AHEAD 256 /* bytes that can be typed ahead; more are lost */
@@ -35,13 +36,14 @@ struct stop_request {
 struct console {
 	struct os_loop *loop;
 	enum console_mode mode;
-	struct output out;
+	struct screen screen;
+	struct output out; /* on the screen */
 	struct line line;
 	struct shell shell;
 	struct clients clients;
 
 	/* main.c */
-	struct os_event *screen; /* something was typed, or what was typed ahead is wanted */
+	struct os_event *typed; /* something was typed, or what was typed ahead is wanted */
 	uint8_t ahead[CONSOLE_AHEAD];
 	size_t ahead_count;
 

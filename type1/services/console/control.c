@@ -96,6 +96,7 @@ void control_look(struct console *console)
 	output_text(&console->out, console->shutdown_operation == TYPE1_POWER_OFF
 					   ? "the machine powers off\n"
 					   : "the machine starts again\n");
+	screen_draw(&console->screen);
 	machine_power(console->shutdown_operation);
 	output_text(&console->out, "it can't\n");
 	control_cancel(console);

@@ -69,22 +69,14 @@ void machine_power(enum type1_power operation)
 	call2(TYPE1_POWER, process_info->handles.power, operation);
 }
 
-int screen_watch(struct os_event *typed)
+void *machine_map_screen(void)
 {
-	return (int)call2(TYPE1_SCREEN_EVENT, process_info->handles.screen,
-			  (uint64_t)os_event_handle(typed));
-}
+	uint64_t screen = process_info->handles.screen;
+	int64_t size, address;
 
-void screen_write(void *unused, const char *bytes, size_t count)
-{
-	(void)unused;
-	call3(TYPE1_SCREEN_WRITE, process_info->handles.screen, call_address(bytes), count);
-}
-
-size_t screen_read(uint8_t *bytes, size_t size)
-{
-	int64_t count =
-		call3(TYPE1_SCREEN_READ, process_info->handles.screen, call_address(bytes), size);
-
-	return count > 0 ? (size_t)count : 0;
+	if (!screen)
+		return NULL;
+	size = call1(TYPE1_MEMORY_SIZE, screen);
+	address = call4(TYPE1_MEMORY_ATTACH, screen, 0, (uint64_t)size, TYPE1_MEMORY_WRITE);
+	return address < 0 ? NULL : (uint8_t *)address + process_info->screen.offset;
 }

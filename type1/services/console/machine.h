@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * machine.h - what the console asks of the runtime: its processes, its memory and CPUs, its log,
- * its power, and the screen.
+ * its power, and its screen.
  */
 #ifndef DYAD_TYPE1_CONSOLE_MACHINE_H
 #define DYAD_TYPE1_CONSOLE_MACHINE_H
@@ -29,10 +29,7 @@ int machine_watch(struct os_event *event);
 /* Returns only if the machine can't do it. */
 void machine_power(enum type1_power operation);
 
-/* --- The screen */
-
-int screen_watch(struct os_event *typed);
-void screen_write(void *unused, const char *bytes, size_t count);
-size_t screen_read(uint8_t *bytes, size_t size);
+/* The first cell or pixel of the screen, mapped; NULL: there is none. */
+void *machine_map_screen(void);
 
 #endif

@@ -16,7 +16,7 @@ void console_prompt(struct console *console)
 	console->mode = CONSOLE_SHELL;
 	line_begin(&console->line);
 	if (console->ahead_count)
-		os_event_signal(console->screen);
+		os_event_signal(console->typed);
 }
 
 void console_notice(struct console *console, const char *format, ...)
@@ -103,7 +103,7 @@ static void typed(void *arg)
 		console->ahead_count = 0;
 		type(console, bytes, count);
 	}
-	while ((count = screen_read(bytes, sizeof(bytes))))
+	while ((count = screen_read(&console->screen, bytes, sizeof(bytes))))
 		type(console, bytes, count);
 }
 
@@ -121,20 +121,20 @@ static void came(void *arg, struct client *client)
 	attach_begin(console, client);
 }
 
-static int watch_screen(struct console *console)
+static int begin_screen(struct console *console)
 {
-	int error = os_event_create(&console->screen);
+	int error = os_event_create(&console->typed);
 
 	if (!error)
-		error = os_loop_watch(console->loop, console->screen, typed, console);
-	return error ? error : screen_watch(console->screen);
+		error = os_loop_watch(console->loop, console->typed, typed, console);
+	return error ? error : screen_begin(&console->screen, console->loop, console->typed);
 }
 
 static int begin(struct console *console)
 {
 	int error = os_loop_create(&console->loop);
 
-	console->out = (struct output){.write = screen_write};
+	console->out = (struct output){.write = screen_write, .context = &console->screen};
 	line_init(&console->line, &console->out, "dyad> ");
 	commands_begin(console);
 	console->clients.came = came;
@@ -146,9 +146,9 @@ static int begin(struct console *console)
 	if (!error)
 		error = control_create(console);
 	if (!error)
-		error = watch_begin(console);
+		error = begin_screen(console);
 	if (!error)
-		error = watch_screen(console);
+		error = watch_begin(console);
 	if (error)
 		return error;
 	output_text(&console->out, "'help' lists the commands\n");
@@ -163,7 +163,7 @@ int main(const struct type1_info *info)
 	if (info->version != TYPE1_VERSION)
 		process_abort("the runtime has another version of its interface than the console: "
 			      "make the image again");
-	if (!info->handles.screen || !info->handles.processes)
+	if (!info->has_console || !info->handles.processes)
 		process_abort(
 			"the console's line of the image lacks the words screen and processes");
 	if (begin(&console))

@@ -11,11 +11,16 @@
 #define DELETE 0x7f
 
 /* Lines have what processes put into them: nothing that moves the terminal's cursor. */
-static void show_line(struct console *console, char *line)
+static void clean_line(char *line)
 {
 	for (char *at = line; *at; at++)
 		if ((uint8_t)*at < ' ' || *at == DELETE)
 			*at = '?';
+}
+
+static void show_line(struct console *console, char *line)
+{
+	clean_line(line);
 	console_notice(console, "%s", line);
 }
 
@@ -111,9 +116,12 @@ int watch_begin(struct console *console)
 		error = os_loop_watch(console->loop, console->changed, changed, console);
 	if (!error)
 		error = machine_watch(console->changed);
-	/* Lines until now the runtime has shown. */
-	while (machine_log_line(&console->log_next, line))
-		console->log_next++;
+	/* Lines until now the runtime has shown, on a screen that is another one by now. */
+	for (; machine_log_line(&console->log_next, line); console->log_next++) {
+		clean_line(line);
+		screen_show(&console->screen, line);
+		screen_show(&console->screen, "\n");
+	}
 	console->log_shown = console->log_next;
 	sample_take(&console->seen);
 	return error;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * terminal_characters.h - UTF-8, and what of ASCII looks like a character that the screen's fonts
+ * don't have.
+ */
+#ifndef DYAD_TYPE1_CONSOLE_TERMINAL_CHARACTERS_H
+#define DYAD_TYPE1_CONSOLE_TERMINAL_CHARACTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How many bytes follow one that begins a character; 0: it doesn't. */
+unsigned terminal_utf8_length(uint8_t byte);
+bool terminal_utf8_continues(uint8_t byte);
+/* The bits of a code point that the first byte has, and with the next one's. */
+uint32_t terminal_utf8_begin(uint8_t byte, unsigned length);
+uint32_t terminal_utf8_add(uint32_t code, uint8_t byte);
+/* What is shown for a code point that took several bytes; -1: nothing. */
+int terminal_character(uint32_t code);
+/* What is shown for a character of DEC's set of lines. */
+char terminal_graphic(char character);
+
+#endif
