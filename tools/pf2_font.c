@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pf2_font - makes the font of type 1's screen of one of GRUB's (a PF2 file: "GRUB Font Format",
- * the pf2 of its developers' manual): a C table of the ASCII characters and what stands for others.
+ * the pf2 of its developers' manual): a C table of VGA's characters.
  *
  *   pf2_font FILE.pf2 FONT.h
  */
@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hw/vga_characters.h"
+
 #define WIDTH 8
 #define HEIGHT 16
-#define FIRST 32
-#define REPLACEMENT (127 - FIRST)
+#define ASCII_FIRST 32
+#define ASCII_LAST 126
 #define FILE_MAX (16 << 20)
 #define SECTION_HEADER 8 /* a name of 4 bytes, the size of what follows */
 #define INDEX_ENTRY 9    /* of CHIX: code point, flags, offset in the file */
@@ -57,7 +59,8 @@ static size_t section(const char *name, size_t *bytes)
 	return 0;
 }
 
-/* The pixels of a glyph stand one behind the other, the top row first, without gaps. */
+/* The pixels of a glyph stand one behind the other, the top row first, without gaps.  Whether there
+ * is one, of this size. */
 static bool draw(unsigned long code, uint8_t glyph[HEIGHT])
 {
 	size_t bytes, ascent_at = section("ASCE", &bytes), index = section("CHIX", &bytes), at = 0;
@@ -81,10 +84,18 @@ static bool draw(unsigned long code, uint8_t glyph[HEIGHT])
 		if (!(number(at + GLYPH_HEADER + (size_t)i / 8, 1) >> (7 - i % 8) & 1))
 			continue;
 		if (x < 0 || x >= WIDTH || y < 0 || y >= HEIGHT)
-			fail("its characters are larger than 8 by 16 pixels");
+			return false;
 		glyph[y] |= (uint8_t)(1 << (WIDTH - 1 - x));
 	}
 	return true;
+}
+
+/* For what the font doesn't have. */
+static void draw_box(uint8_t glyph[HEIGHT])
+{
+	memset(glyph, 0, HEIGHT);
+	for (unsigned y = 4; y < 14; y++)
+		glyph[y] = y == 4 || y == 13 ? 0x7e : 0x42;
 }
 
 static void write_glyph(FILE *out, const uint8_t glyph[HEIGHT])
@@ -122,20 +133,18 @@ int main(int argc, char **argv)
 	}
 	fprintf(out,
 		"/* Made by tools/pf2_font.c of %s. */\n#include <stdint.h>\n\n"
-		"#define FONT_WIDTH %du\n#define FONT_HEIGHT %du\n#define FONT_FIRST %du\n"
-		"#define FONT_REPLACEMENT %du /* its place: for all that isn't there */\n\n"
-		"static const uint8_t font[][FONT_HEIGHT] = {\n",
-		path, WIDTH, HEIGHT, FIRST, REPLACEMENT);
-	for (unsigned long code = FIRST; code < FIRST + REPLACEMENT; code++) {
-		if (!draw(code, glyph))
-			fail("a character of ASCII is missing");
+		"#define FONT_WIDTH %du\n#define FONT_HEIGHT %du\n\n"
+		"static const uint8_t font[256][FONT_HEIGHT] = {\n",
+		path, WIDTH, HEIGHT);
+	for (unsigned i = 0; i < 256; i++) {
+		if (!draw(vga_characters[i], glyph)) {
+			if (i >= ASCII_FIRST && i <= ASCII_LAST)
+				fail("a character of ASCII is missing, or larger than 8 by 16 "
+				     "pixels");
+			draw_box(glyph);
+		}
 		write_glyph(out, glyph);
 	}
-	/* A box, which every font lacks in its own way. */
-	memset(glyph, 0, sizeof(glyph));
-	for (unsigned y = 4; y < 14; y++)
-		glyph[y] = y == 4 || y == 13 ? 0x7e : 0x42;
-	write_glyph(out, glyph);
 	fputs("};\n", out);
 	return fclose(out) == 0 ? 0 : 1;
 }

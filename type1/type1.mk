@@ -25,16 +25,16 @@ TYPE1_PROCESS_SRC := $(wildcard type1/process/*.c)
 TYPE1_PROCESS_ASM := $(wildcard type1/process/*.S)
 
 # The font of the screen, and of a panic on it, is one of GRUB's.
-TYPE1_FONT_FILE := $(firstword $(wildcard /usr/share/grub/ascii.pf2 /usr/share/grub/unicode.pf2) /usr/share/grub/ascii.pf2)
+TYPE1_FONT_FILE := $(firstword $(wildcard /usr/share/grub/unicode.pf2 /usr/share/grub/ascii.pf2) /usr/share/grub/unicode.pf2)
 TYPE1_FONT := $(O)/include/type1/font.h
 $(TYPE1_FONT): $(O)/pf2_font
 	@mkdir -p $(@D)
 	@echo "  gen   $@"
 	@$(O)/pf2_font $(TYPE1_FONT_FILE) $@
-$(O)/pf2_font: tools/pf2_font.c
+$(O)/pf2_font: tools/pf2_font.c include/hw/vga_characters.h
 	@mkdir -p $(@D)
-	@$(CC) -std=gnu11 $(WARNINGS) -O1 -o $@ $<
-TYPE1_FONT_USERS := type1/runtime/screen type1/services/console/surface
+	@$(CC) -std=gnu11 $(WARNINGS) -Iinclude -O1 -o $@ $<
+TYPE1_FONT_USERS := type1/runtime/screen type1/services/console/surface tests/unit/test_console_display
 $(foreach user,$(TYPE1_FONT_USERS),$(T1)/ring0/$(user).o $(call obj,$(user).c) $(O)/tidy/$(user).stamp): | $(TYPE1_FONT)
 
 .PHONY: type1

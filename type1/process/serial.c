@@ -51,11 +51,8 @@ static size_t write_some(struct serial *serial, const char *bytes, size_t count)
 	}
 	serial->refusals = 0;
 	/* That the holding register is empty means that all of the FIFO is (16550D, 8.4). */
-	for (; done < count && room; room--) {
-		serial->returned = bytes[done] == '\n' && !serial->returned;
-		out(UART_DATA, serial->returned ? '\r' : (uint8_t)bytes[done]);
-		done += !serial->returned;
-	}
+	for (; done < count && room; room--)
+		out(UART_DATA, (uint8_t)bytes[done++]);
 	return done;
 }
 

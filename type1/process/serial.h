@@ -16,12 +16,11 @@
 struct serial {
 	struct os_mutex lock; /* of who writes */
 	bool present, has_fifo;
-	bool returned;     /* lock; of a line feed that didn't go yet, the carriage did */
 	unsigned refusals; /* lock; how often it took nothing, without a break */
 };
 
 void serial_begin(struct serial *serial);
-/* A line feed gets its carriage return.  Waits while the line is busy, but for one that takes
+/* As it is: a line's end is CR LF.  Waits while the line is busy, but for one that takes
  * nothing for a second: until it does again, it gets nothing. */
 void serial_write(struct serial *serial, const char *bytes, size_t count);
 /* Whether there is something to read; then some of it, without waiting. */

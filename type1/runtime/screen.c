@@ -32,7 +32,7 @@ void screen_init(void)
 static void put(unsigned column, unsigned row, char character)
 {
 	uint64_t pitch = boot_screen.pitch, bytes = boot_screen.cell_bytes;
-	unsigned glyph = (uint8_t)character - FONT_FIRST;
+	const uint8_t *glyph = font[(uint8_t)character];
 	volatile uint8_t *at;
 
 	if (boot_screen.kind == TYPE1_SCREEN_TEXT) {
@@ -44,9 +44,7 @@ static void put(unsigned column, unsigned row, char character)
 	at = screen.memory + row * FONT_HEIGHT * pitch + column * FONT_WIDTH * bytes;
 	for (unsigned y = 0; y < FONT_HEIGHT; y++, at += pitch)
 		for (unsigned x = 0; x < FONT_WIDTH * bytes; x++)
-			at[x] = font[MIN(glyph, FONT_REPLACEMENT)][y] << x / bytes & LEFT_PIXEL
-					? UINT8_MAX
-					: 0;
+			at[x] = glyph[y] << x / bytes & LEFT_PIXEL ? UINT8_MAX : 0;
 }
 
 void screen_write_line(const char *line, size_t size)

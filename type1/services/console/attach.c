@@ -16,6 +16,32 @@
 	"Ctrl-A Ctrl-A  sends Ctrl-A to the guest\n"                                               \
 	"Ctrl-A h       this\n"
 
+static void show_tail(struct console *console, struct tail *tail, uint64_t from)
+{
+	char bytes[READ_PIECE];
+	size_t count;
+
+	while ((count = tail_read(tail, &from, bytes, sizeof(bytes))))
+		screen_write_raw(&console->screen, bytes, count);
+}
+
+bool attach_show_tail(struct console *console, const char *name)
+{
+	struct client *client = clients_find(&console->clients, name);
+	struct tail *tail;
+
+	if (client)
+		client_keep(client);
+	tail = tails_find(&console->clients.tails, name);
+	if (!tail || !tail->written)
+		return false;
+	output_print(&console->out, "[the last that %s wrote]\n", name);
+	show_tail(console, tail, tail_start(tail));
+	screen_reset_modes(&console->screen);
+	output_text(&console->out, "\n[that was all]\n");
+	return true;
+}
+
 void attach_begin(struct console *console, struct client *client)
 {
 	output_print(&console->out, "[%s; Ctrl-A d leaves it, Ctrl-A h helps]\n", client->name);
@@ -23,6 +49,9 @@ void attach_begin(struct console *console, struct client *client)
 	console->attached = client;
 	console->escape_pressed = false;
 	client_attach(client);
+	/* What was there before, and was taken from its ring since. */
+	if (client->tail)
+		show_tail(console, client->tail, client->tail->seen);
 	attach_ready(console);
 }
 
@@ -43,7 +72,7 @@ void attach_ready(void *arg)
 	char bytes[READ_PIECE];
 	size_t count = client_read(console->attached, bytes, sizeof(bytes));
 
-	output_bytes(&console->out, bytes, count);
+	screen_write_raw(&console->screen, bytes, count);
 	/* The rest when the loop has looked at what was typed. */
 	if (count)
 		os_event_signal(console->attached->channel.event);
@@ -58,7 +87,7 @@ void attach_gone(void *arg)
 	/* Not more than the ring has room for, whatever it says. */
 	while (left >= sizeof(bytes) &&
 	       (count = client_read(console->attached, bytes, sizeof(bytes)))) {
-		output_bytes(&console->out, bytes, count);
+		screen_write_raw(&console->screen, bytes, count);
 		left -= count;
 	}
 	attach_end(console, "has ended");

@@ -14,6 +14,8 @@
 #define CLIENT_LEFT (CONSOLE_OUTPUT / 4 * 3)
 #define CLIENT_KEPT (CONSOLE_OUTPUT / 4)
 
+#define PIECE 256
+
 _Static_assert(sizeof(struct console_channel) <= TYPE1_CHANNEL_MAX, "fits a channel");
 
 static struct console_channel *shared(struct client *client)
@@ -21,19 +23,50 @@ static struct console_channel *shared(struct client *client)
 	return client->channel.memory;
 }
 
-static void client_end(struct client *client)
-{
-	if (client->attached)
-		client->clients->gone(client->clients->context);
-	channel_close(&client->channel);
-	*client = (struct client){.clients = client->clients};
-}
-
+/* Of those that are filled. */
 static void consume(struct client *client, uint32_t count)
 {
 	/* A guest that found no room waits to be told. */
 	if (ring_consume(&client->output, count))
 		channel_signal(&client->channel);
+}
+
+/* The next of count bytes, and what of them was taken goes to the tail. */
+static uint32_t take(struct client *client, char *bytes, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		bytes[i] = (char)shared(client)->written[ring_place(&client->output, i)];
+	tail_add(client->tail, bytes, count);
+	if (count)
+		consume(client, count);
+	return count;
+}
+
+/* The same of bytes that nobody sees; those that the tail has no room for aren't looked at. */
+static void pass(struct client *client, uint32_t count)
+{
+	char bytes[PIECE];
+
+	if (count > TAIL_BYTES) {
+		consume(client, count - TAIL_BYTES);
+		count = TAIL_BYTES;
+	}
+	while (count)
+		count -= take(client, bytes, MIN(count, (uint32_t)sizeof(bytes)));
+}
+
+void client_keep(struct client *client)
+{
+	pass(client, ring_filled(&client->output));
+}
+
+static void client_end(struct client *client)
+{
+	if (client->attached)
+		client->clients->gone(client->clients->context);
+	client_keep(client);
+	channel_close(&client->channel);
+	*client = (struct client){.clients = client->clients};
 }
 
 /* Of one that nobody is attached to. */
@@ -42,7 +75,7 @@ static void client_trim(struct client *client)
 	uint32_t filled = ring_filled(&client->output);
 
 	if (filled > CLIENT_LEFT)
-		consume(client, filled - CLIENT_KEPT);
+		pass(client, filled - CLIENT_KEPT);
 	if (!ring_wait(&client->output, CLIENT_LEFT))
 		os_event_signal(client->channel.event);
 }
@@ -87,6 +120,7 @@ static void client_begin(struct clients *clients, struct channel *channel,
 	}
 	*client = (struct client){.clients = clients, .channel = *channel};
 	memcpy(client->name, who->name, TYPE1_NAME - 1);
+	client->tail = tails_begin(&clients->tails, client->name);
 	ring_init(&client->output, &shared(client)->output, CONSOLE_OUTPUT);
 	ring_init(&client->input, &shared(client)->input, CONSOLE_INPUT);
 	/* It may have said much, or have come to its end, before it was watched. */
@@ -137,7 +171,7 @@ void client_attach(struct client *client)
 	uint32_t filled = ring_filled(&client->output);
 
 	if (filled > CLIENT_KEPT)
-		consume(client, filled - CLIENT_KEPT);
+		pass(client, filled - CLIENT_KEPT);
 	client->attached = true;
 }
 
@@ -153,10 +187,9 @@ size_t client_read(struct client *client, char *bytes, size_t size)
 
 	if (!count && !ring_wait(&client->output, 0))
 		count = (uint32_t)MIN(ring_filled(&client->output), size);
-	for (uint32_t i = 0; i < count; i++)
-		bytes[i] = (char)shared(client)->written[ring_place(&client->output, i)];
-	if (count)
-		consume(client, count);
+	count = take(client, bytes, count);
+	if (client->tail)
+		client->tail->seen = client->tail->written;
 	return count;
 }
 

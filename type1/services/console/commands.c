@@ -120,9 +120,13 @@ static void command_attach(void *context, unsigned count, char **arguments)
 {
 	struct console *console = context;
 	struct client *client;
+	int index;
 
 	(void)count;
-	if (find_running_vm(console, arguments[0]) < 0)
+	index = find_process(console, arguments[0]);
+	if (index >= 0 && console->seen.process[index].state == TYPE1_PROCESS_ENDED)
+		attach_show_tail(console, arguments[0]);
+	if (index < 0 || find_running_vm(console, arguments[0]) < 0)
 		return;
 	client = clients_find(&console->clients, arguments[0]);
 	if (client)
@@ -164,6 +168,10 @@ static void command_log(void *context, unsigned count, char **arguments)
 	struct console *console = context;
 	uint64_t lines = LOG_LINES;
 
+	/* A name that is a number isn't meant. */
+	if (count && !shell_number(arguments[0], UINT64_MAX, &lines) &&
+	    attach_show_tail(console, arguments[0]))
+		return;
 	if (take_number(console, count, arguments, 0, LOG_LINES_MAX, &lines))
 		watch_show_log(console, lines);
 }
@@ -246,7 +254,7 @@ static const struct shell_command commands[] = {
 	 command_volumes},
 	{"cores", "", "how busy the CPUs are", command_cores},
 	{"memory", "", "who has how much", command_memory},
-	{"log", "[LINES]", "the latest of what was logged", command_log},
+	{"log", "[LINES|VM]", "the latest of what was logged, or of what a VM wrote", command_log},
 	{"poweroff", "[SECONDS]", "stops all VMs, then the machine", command_poweroff},
 	{"reboot", "[SECONDS]", "stops all VMs, and starts the machine again", command_reboot},
 	{"help", "[COMMAND]", "tells the commands", command_help},
@@ -257,7 +265,7 @@ static const char *next_name(void *context, const char *what, unsigned *index)
 {
 	static char volume[STORE_NAME];
 	struct console *console = context;
-	bool vms = text_equal(what, "VM");
+	bool vms = text_equal(what, "VM") || text_equal(what, "LINES|VM");
 
 	if (text_equal(what, "ACTION"))
 		return *index < ARRAY_COUNT(volume_actions) ? volume_actions[(*index)++] : NULL;

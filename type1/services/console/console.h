@@ -85,6 +85,9 @@ void commands_begin(struct console *console);
 
 void attach_begin(struct console *console, struct client *client);
 void attach_type(struct console *console, uint8_t byte);
+/* The last that the VM of that name wrote, whether it runs or not.  False: nothing that is known.
+ */
+bool attach_show_tail(struct console *console, const char *name);
 /* The call backs of clients.h. */
 void attach_ready(void *console);
 void attach_gone(void *console);

@@ -17,6 +17,7 @@
 
 #define DRAW_DELAY UINT64_C(10000000) /* ns */
 #define KEYS_MAX 32                   /* codes at a time */
+#define LINE_END "\r\n"
 
 static void draw_time(void *arg)
 {
@@ -77,7 +78,7 @@ int screen_begin(struct screen *screen, struct os_loop *loop, struct os_event *t
 
 static void take(struct screen *screen, const char *bytes, size_t count)
 {
-	if (!screen->has_display)
+	if (!screen->has_display || !count)
 		return;
 	terminal_write(&screen->display.terminal, bytes, count);
 	if (!screen->changed)
@@ -85,17 +86,30 @@ static void take(struct screen *screen, const char *bytes, size_t count)
 	screen->changed = true;
 }
 
-void screen_write(void *arg, const char *bytes, size_t count)
+void screen_write_raw(struct screen *screen, const char *bytes, size_t count)
 {
-	struct screen *screen = arg;
-
 	take(screen, bytes, count);
 	serial_write(&screen->serial, bytes, count);
 }
 
-void screen_show(struct screen *screen, const char *text)
+void screen_write(void *arg, const char *bytes, size_t count)
 {
-	take(screen, text, text_length(text));
+	size_t done = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (bytes[i] != '\n')
+			continue;
+		screen_write_raw(arg, bytes + done, i - done);
+		screen_write_raw(arg, LINE_END, sizeof(LINE_END) - 1);
+		done = i + 1;
+	}
+	screen_write_raw(arg, bytes + done, count - done);
+}
+
+void screen_show_line(struct screen *screen, const char *line)
+{
+	take(screen, line, text_length(line));
+	take(screen, LINE_END, sizeof(LINE_END) - 1);
 }
 
 size_t screen_read(struct screen *screen, uint8_t *bytes, size_t size)

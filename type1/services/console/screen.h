@@ -24,9 +24,12 @@ struct screen {
 
 /* typed is signalled when there is something to read. */
 int screen_begin(struct screen *screen, struct os_loop *loop, struct os_event *typed);
+/* The console's own texts: a line feed gets its carriage return. */
 void screen_write(void *screen, const char *bytes, size_t count);
-/* On the screen alone: what the serial line has already. */
-void screen_show(struct screen *screen, const char *text);
+/* What a guest writes, whose terminal this is. */
+void screen_write_raw(struct screen *screen, const char *bytes, size_t count);
+/* On the screen alone, and the serial line has it already. */
+void screen_show_line(struct screen *screen, const char *line);
 size_t screen_read(struct screen *screen, uint8_t *bytes, size_t size);
 /* Draws now. */
 void screen_draw(struct screen *screen);

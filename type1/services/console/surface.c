@@ -73,12 +73,10 @@ static size_t make_row(const struct surface *surface, uint8_t bits, const uint32
 static void draw(const struct surface *surface, unsigned column, unsigned row, uint16_t cell)
 {
 	const struct type1_screen *screen = &surface->screen;
-	unsigned character = (uint8_t)cell, colours = cell >> 8;
+	unsigned colours = cell >> 8;
 	const uint32_t pixels[] = {pixel_of(screen, colours >> 4 & (SURFACE_BRIGHT - 1)),
 				   pixel_of(screen, colours & (2 * SURFACE_BRIGHT - 1))};
-	const uint8_t *glyph =
-		font[character - FONT_FIRST < FONT_REPLACEMENT ? character - FONT_FIRST
-							       : FONT_REPLACEMENT];
+	const uint8_t *glyph = font[(uint8_t)cell];
 	uint8_t bytes[(FONT_WIDTH * SCALE_MAX + 1) * PIXEL_BYTES_MAX];
 	uint8_t *at = surface->memory +
 		      (uint64_t)row * FONT_HEIGHT * surface->scale * screen->pitch +

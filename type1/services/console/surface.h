@@ -11,8 +11,8 @@
 
 #include "abi/type1.h"
 
-/* A cell is as EGA has it: the character, and its colours, of which the paper's are never bright.
- */
+/* A cell is as EGA has it: the character (hw/vga_characters.h), and its colours, of which the
+ * paper's are never bright. */
 #define SURFACE_CELL(character, colours) ((uint16_t)((colours) << 8 | (uint8_t)(character)))
 #define SURFACE_COLOURS(ink, paper) ((uint8_t)((paper) << 4 | (ink)))
 enum surface_colour {
@@ -26,7 +26,7 @@ enum surface_colour {
 	SURFACE_GREY,
 	SURFACE_BRIGHT, /* + one of these */
 };
-#define SURFACE_REPLACEMENT 0xfe /* stands for what is not ASCII: a box */
+#define SURFACE_REPLACEMENT 0xfe /* stands for what isn't there: a square */
 
 struct surface {
 	uint8_t *memory;

@@ -8,11 +8,11 @@
 #include "lib/bits.h"
 #include "lib/bytes.h"
 #include "type1/services/console/surface.h"
+#include "type1/services/console/terminal_cells.h"
 #include "type1/services/console/terminal_characters.h"
 #include "type1/services/console/terminal_style.h"
 
 #define PARAMETER_MAX 9999u
-#define TAB_WIDTH 8u
 
 enum control {
 	BEL = 0x07,
@@ -30,159 +30,21 @@ enum control {
 	DEL = 0x7f,
 };
 
-enum erase { ERASE_BEHIND, ERASE_BEFORE, ERASE_ALL, ERASE_ALL_KEPT };
 enum mode { MODE_INSERT = 4 };
 enum private_mode { MODE_ORIGIN = 6, MODE_WRAP = 7, MODE_CURSOR = 25 };
 
-/* --- Cells */
-
-static uint16_t *row_at(const struct terminal *t, unsigned row)
-{
-	return t->cells + (size_t)row * t->columns;
-}
-
-/* Erased cells have the paper that is set. */
-static void blank(const struct terminal *t, uint16_t *cells, size_t count)
-{
-	struct terminal_style style = {.ink = t->at.style.ink, .paper = t->at.style.paper};
-	uint16_t cell = SURFACE_CELL(' ', terminal_style_colours(&style));
-
-	for (size_t i = 0; i < count; i++)
-		cells[i] = cell;
-}
-
-/* The rows from top up to bottom move up by count, or down; what comes is blank. */
-static void scroll_up(const struct terminal *t, unsigned top, unsigned bottom, unsigned count)
-{
-	size_t moved;
-
-	count = MIN(count, bottom - top);
-	moved = (size_t)(bottom - top - count) * t->columns;
-	memmove(row_at(t, top), row_at(t, top + count), moved * sizeof(*t->cells));
-	blank(t, row_at(t, bottom - count), (size_t)count * t->columns);
-}
-
-static void scroll_down(const struct terminal *t, unsigned top, unsigned bottom, unsigned count)
-{
-	size_t moved;
-
-	count = MIN(count, bottom - top);
-	moved = (size_t)(bottom - top - count) * t->columns;
-	memmove(row_at(t, top + count), row_at(t, top), moved * sizeof(*t->cells));
-	blank(t, row_at(t, top), (size_t)count * t->columns);
-}
-
-static void insert_cells(const struct terminal *t, unsigned count)
-{
-	uint16_t *at = row_at(t, t->at.row) + t->at.column;
-	unsigned behind = t->columns - t->at.column;
-
-	count = MIN(count, behind);
-	memmove(at + count, at, (behind - count) * sizeof(*at));
-	blank(t, at, count);
-}
-
-static void delete_cells(const struct terminal *t, unsigned count)
-{
-	uint16_t *at = row_at(t, t->at.row) + t->at.column;
-	unsigned behind = t->columns - t->at.column;
-
-	count = MIN(count, behind);
-	memmove(at, at + count, (behind - count) * sizeof(*at));
-	blank(t, at + behind - count, count);
-}
-
-/* Of count cells, of which the cursor's is number at. */
-static void erase(const struct terminal *t, unsigned what, uint16_t *cells, size_t count, size_t at)
-{
-	if (what == ERASE_BEHIND)
-		blank(t, cells + at, count - at);
-	else if (what == ERASE_BEFORE)
-		blank(t, cells, at + 1);
-	else if (what <= ERASE_ALL_KEPT)
-		blank(t, cells, count);
-}
-
-/* --- The cursor */
-
-static void move_to(struct terminal *t, unsigned column, unsigned row)
-{
-	t->at.column = MIN(column, t->columns - 1);
-	t->at.row = MIN(row, t->rows - 1);
-	t->at.wraps = false;
-}
-
-/* In the rows that scroll, if rows count from there. */
-static void place_row(struct terminal *t, unsigned column, unsigned row)
-{
-	if (t->origin)
-		move_to(t, column, MIN(t->top + row, t->bottom - 1));
-	else
-		move_to(t, column, row);
-}
-
-/* They stop at the ends of the rows that scroll, if they begin within. */
-static void move_up(struct terminal *t, unsigned count)
-{
-	unsigned end = t->at.row >= t->top ? t->top : 0;
-
-	move_to(t, t->at.column, t->at.row - MIN(count, t->at.row - end));
-}
-
-static void move_down(struct terminal *t, unsigned count)
-{
-	unsigned end = t->at.row < t->bottom ? t->bottom : t->rows;
-
-	move_to(t, t->at.column, t->at.row + MIN(count, end - 1 - t->at.row));
-}
-
-static void line_feed(struct terminal *t)
-{
-	if (t->at.row + 1 == t->bottom)
-		scroll_up(t, t->top, t->bottom, 1);
-	else
-		move_down(t, 1);
-}
-
-static void reverse_line_feed(struct terminal *t)
-{
-	if (t->at.row == t->top)
-		scroll_down(t, t->top, t->bottom, 1);
-	else
-		move_up(t, 1);
-}
-
-static void tab(struct terminal *t, unsigned count)
-{
-	unsigned stop = t->at.column / TAB_WIDTH + MIN(count, t->columns);
-
-	move_to(t, stop * TAB_WIDTH, t->at.row);
-}
-
-static void tab_back(struct terminal *t, unsigned count)
-{
-	unsigned stop = (t->at.column + TAB_WIDTH - 1) / TAB_WIDTH;
-
-	move_to(t, (stop - MIN(count, stop)) * TAB_WIDTH, t->at.row);
-}
-
-static void restore(struct terminal *t)
-{
-	t->at = t->saved;
-}
-
 /* --- Characters */
 
-static void put(struct terminal *t, char character)
+static void put(struct terminal *t, uint8_t character)
 {
 	if (t->at.wraps && !t->no_wrap) {
 		t->at.column = 0;
 		t->at.wraps = false;
-		line_feed(t);
+		terminal_line_feed(t);
 	}
 	if (t->insert)
-		insert_cells(t, 1);
-	row_at(t, t->at.row)[t->at.column] =
+		terminal_insert(t, 1);
+	terminal_row(t, t->at.row)[t->at.column] =
 		SURFACE_CELL(character, terminal_style_colours(&t->at.style));
 	if (t->at.column + 1 < t->columns)
 		t->at.column++;
@@ -192,10 +54,11 @@ static void put(struct terminal *t, char character)
 
 static void put_code(struct terminal *t, uint32_t code)
 {
-	int character = terminal_character(code);
+	unsigned columns;
+	uint8_t character = terminal_character(code, &columns);
 
-	if (character >= 0)
-		put(t, (char)character);
+	while (columns--)
+		put(t, character);
 }
 
 /* A byte of a character of several; false: it is none. */
@@ -210,7 +73,7 @@ static bool take_utf8(struct terminal *t, uint8_t byte)
 		return true;
 	}
 	if (t->code_bytes_left)
-		put(t, (char)SURFACE_REPLACEMENT);
+		put(t, SURFACE_REPLACEMENT);
 	t->code_bytes_left = 0;
 	if (byte <= DEL)
 		return false;
@@ -218,7 +81,7 @@ static bool take_utf8(struct terminal *t, uint8_t byte)
 		t->code = terminal_utf8_begin(byte, left);
 		t->code_bytes_left = left;
 	} else {
-		put(t, (char)SURFACE_REPLACEMENT);
+		put(t, SURFACE_REPLACEMENT);
 	}
 	return true;
 }
@@ -244,7 +107,7 @@ static void set_modes(struct terminal *t, bool on)
 			t->no_cursor = !on;
 		} else if (t->intermediate && mode == MODE_ORIGIN) {
 			t->origin = on;
-			place_row(t, 0, 0);
+			terminal_place(t, 0, 0);
 		}
 	}
 }
@@ -259,7 +122,7 @@ static void set_region(struct terminal *t)
 		return;
 	t->top = top;
 	t->bottom = bottom;
-	place_row(t, 0, 0);
+	terminal_place(t, 0, 0);
 }
 
 static bool in_region(const struct terminal *t)
@@ -274,49 +137,49 @@ static bool moving_sequence(struct terminal *t, uint8_t last)
 
 	switch (last) {
 	case 'A': /* CUU */
-		move_up(t, count);
+		terminal_move_up(t, count);
 		return true;
 	case 'B': /* CUD */
 	case 'e': /* VPR */
-		move_down(t, count);
+		terminal_move_down(t, count);
 		return true;
 	case 'C': /* CUF */
 	case 'a': /* HPR */
-		move_to(t, t->at.column + count, t->at.row);
+		terminal_move_to(t, t->at.column + count, t->at.row);
 		return true;
 	case 'D': /* CUB */
-		move_to(t, t->at.column - MIN(count, t->at.column), t->at.row);
+		terminal_move_to(t, t->at.column - MIN(count, t->at.column), t->at.row);
 		return true;
 	case 'E': /* CNL */
-		move_down(t, count);
-		move_to(t, 0, t->at.row);
+		terminal_move_down(t, count);
+		terminal_move_to(t, 0, t->at.row);
 		return true;
 	case 'F': /* CPL */
-		move_up(t, count);
-		move_to(t, 0, t->at.row);
+		terminal_move_up(t, count);
+		terminal_move_to(t, 0, t->at.row);
 		return true;
 	case 'G': /* CHA */
 	case '`': /* HPA */
-		move_to(t, count - 1, t->at.row);
+		terminal_move_to(t, count - 1, t->at.row);
 		return true;
 	case 'H': /* CUP */
 	case 'f': /* HVP */
-		place_row(t, parameter(t, 1, 1) - 1, count - 1);
+		terminal_place(t, parameter(t, 1, 1) - 1, count - 1);
 		return true;
 	case 'I': /* CHT */
-		tab(t, count);
+		terminal_tab(t, count);
 		return true;
 	case 'Z': /* CBT */
-		tab_back(t, count);
+		terminal_tab_back(t, count);
 		return true;
 	case 'd': /* VPA */
-		place_row(t, t->at.column, count - 1);
+		terminal_place(t, t->at.column, count - 1);
 		return true;
 	case 's': /* SCOSC */
 		t->saved = t->at;
 		return true;
 	case 'u': /* SCORC */
-		restore(t);
+		t->at = t->saved;
 		return true;
 	default:
 		return false;
@@ -326,39 +189,39 @@ static bool moving_sequence(struct terminal *t, uint8_t last)
 static void other_sequence(struct terminal *t, uint8_t last)
 {
 	unsigned count = parameter(t, 0, 1), what = parameter(t, 0, 0);
-	uint16_t *row = row_at(t, t->at.row);
+	uint16_t *row = terminal_row(t, t->at.row);
 
 	t->at.wraps = t->at.wraps && last == 'm';
 	switch (last) {
 	case '@': /* ICH */
-		insert_cells(t, count);
+		terminal_insert(t, count);
 		break;
 	case 'J': /* ED */
-		erase(t, what, t->cells, (size_t)t->columns * t->rows,
-		      (size_t)t->at.row * t->columns + t->at.column);
+		terminal_erase(t, what, t->cells, (size_t)t->columns * t->rows,
+			       (size_t)t->at.row * t->columns + t->at.column);
 		break;
 	case 'K': /* EL */
-		erase(t, what, row, t->columns, t->at.column);
+		terminal_erase(t, what, row, t->columns, t->at.column);
 		break;
 	case 'L': /* IL */
 		if (in_region(t))
-			scroll_down(t, t->at.row, t->bottom, count);
+			terminal_scroll_down(t, t->at.row, t->bottom, count);
 		break;
 	case 'M': /* DL */
 		if (in_region(t))
-			scroll_up(t, t->at.row, t->bottom, count);
+			terminal_scroll_up(t, t->at.row, t->bottom, count);
 		break;
 	case 'P': /* DCH */
-		delete_cells(t, count);
+		terminal_delete(t, count);
 		break;
 	case 'S': /* SU */
-		scroll_up(t, t->top, t->bottom, count);
+		terminal_scroll_up(t, t->top, t->bottom, count);
 		break;
 	case 'T': /* SD */
-		scroll_down(t, t->top, t->bottom, count);
+		terminal_scroll_down(t, t->top, t->bottom, count);
 		break;
 	case 'X': /* ECH */
-		blank(t, row + t->at.column, MIN(count, t->columns - t->at.column));
+		terminal_blank(t, row + t->at.column, MIN(count, t->columns - t->at.column));
 		break;
 	case 'h': /* SM */
 		set_modes(t, true);
@@ -428,17 +291,17 @@ static void take_escaped(struct terminal *t, uint8_t byte)
 		t->saved = t->at;
 		break;
 	case '8': /* DECRC */
-		restore(t);
+		t->at = t->saved;
 		break;
 	case 'D': /* IND */
-		line_feed(t);
+		terminal_line_feed(t);
 		break;
 	case 'E': /* NEL */
-		move_to(t, 0, t->at.row);
-		line_feed(t);
+		terminal_move_to(t, 0, t->at.row);
+		terminal_line_feed(t);
 		break;
 	case 'M': /* RI */
-		reverse_line_feed(t);
+		terminal_reverse_line_feed(t);
 		break;
 	case 'c': /* RIS */
 		terminal_init(t, t->cells, t->columns, t->rows);
@@ -456,19 +319,18 @@ static void take_control(struct terminal *t, uint8_t byte)
 {
 	switch (byte) {
 	case BS:
-		move_to(t, t->at.column - MIN(t->at.column, 1u), t->at.row);
+		terminal_move_to(t, t->at.column - MIN(t->at.column, 1u), t->at.row);
 		break;
 	case HT:
-		tab(t, 1);
+		terminal_tab(t, 1);
 		break;
 	case LF:
 	case VT:
 	case FF:
-		move_to(t, 0, t->at.row);
-		line_feed(t);
+		terminal_line_feed(t);
 		break;
 	case CR:
-		move_to(t, 0, t->at.row);
+		terminal_move_to(t, 0, t->at.row);
 		break;
 	case SO:
 	case SI:
@@ -516,7 +378,7 @@ static void take(struct terminal *t, uint8_t byte)
 		break;
 	default:
 		if (byte < DEL)
-			put(t, t->at.graphics ? terminal_graphic((char)byte) : (char)byte);
+			put(t, t->at.graphics ? terminal_graphic(byte) : byte);
 		break;
 	}
 }
@@ -527,7 +389,7 @@ void terminal_init(struct terminal *terminal, uint16_t *cells, unsigned columns,
 {
 	*terminal = (struct terminal){.cells = cells, .columns = columns, .rows = rows};
 	terminal_reset_modes(terminal);
-	blank(terminal, cells, (size_t)columns * rows);
+	terminal_blank(terminal, cells, (size_t)columns * rows);
 }
 
 void terminal_reset_modes(struct terminal *t)
@@ -550,7 +412,7 @@ void terminal_write(struct terminal *terminal, const char *bytes, size_t count)
 
 uint16_t terminal_look(const struct terminal *t, unsigned column, unsigned row)
 {
-	uint16_t cell = row_at(t, row)[column];
+	uint16_t cell = terminal_row(t, row)[column];
 	unsigned colours = cell >> 8;
 
 	if (t->no_cursor || column != t->at.column || row != t->at.row)

@@ -5,10 +5,9 @@
  *
  * Guests write what they like to it: each byte costs at most a picture's cells, and none is kept
  * that isn't shown, but for a sequence's few numbers.  It answers no questions, since what is
- * written is on the serial line too, whose terminal may.  As on that line, a line feed also
- * returns.
+ * written is on the serial line too, whose terminal may.
  *
- * Text is UTF-8; what isn't ASCII is shown as what looks alike, if something does.
+ * Text is UTF-8; it is shown by VGA's characters, or what looks alike among them.
  */
 #ifndef DYAD_TYPE1_CONSOLE_TERMINAL_H
 #define DYAD_TYPE1_CONSOLE_TERMINAL_H

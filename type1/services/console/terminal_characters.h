@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * terminal_characters.h - UTF-8, and what of ASCII looks like a character that the screen's fonts
- * don't have.
+ * terminal_characters.h - UTF-8, and which of the screen's characters (hw/vga_characters.h) show
+ * it.
  */
 #ifndef DYAD_TYPE1_CONSOLE_TERMINAL_CHARACTERS_H
 #define DYAD_TYPE1_CONSOLE_TERMINAL_CHARACTERS_H
@@ -15,9 +15,10 @@ bool terminal_utf8_continues(uint8_t byte);
 /* The bits of a code point that the first byte has, and with the next one's. */
 uint32_t terminal_utf8_begin(uint8_t byte, unsigned length);
 uint32_t terminal_utf8_add(uint32_t code, uint8_t byte);
-/* What is shown for a code point that took several bytes; -1: nothing. */
-int terminal_character(uint32_t code);
+/* What is shown for a code point that took several bytes: it, what looks alike, or a square; and
+ * how many columns that has: 0 to 2. */
+uint8_t terminal_character(uint32_t code, unsigned *columns);
 /* What is shown for a character of DEC's set of lines. */
-char terminal_graphic(char character);
+uint8_t terminal_graphic(uint8_t character);
 
 #endif

@@ -119,8 +119,7 @@ int watch_begin(struct console *console)
 	/* Lines until now the runtime has shown, on a screen that is another one by now. */
 	for (; machine_log_line(&console->log_next, line); console->log_next++) {
 		clean_line(line);
-		screen_show(&console->screen, line);
-		screen_show(&console->screen, "\n");
+		screen_show_line(&console->screen, line);
 	}
 	console->log_shown = console->log_next;
 	sample_take(&console->seen);
