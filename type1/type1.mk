@@ -34,7 +34,8 @@ $(TYPE1_FONT): $(O)/pf2_font
 $(O)/pf2_font: tools/pf2_font.c include/hw/vga_characters.h
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 $(WARNINGS) -Iinclude -O1 -o $@ $<
-TYPE1_FONT_USERS := type1/runtime/screen type1/services/console/surface tests/unit/test_console_display
+TYPE1_FONT_USERS := type1/runtime/screen type1/services/console/surface tests/unit/test_console_display \
+	tests/type1/read_screen
 $(foreach user,$(TYPE1_FONT_USERS),$(T1)/ring0/$(user).o $(call obj,$(user).c) $(O)/tidy/$(user).stamp): | $(TYPE1_FONT)
 
 .PHONY: type1
@@ -98,7 +99,11 @@ $(foreach service,store switch console,$(eval $(call type1_service,$(service))))
 $(O)/obj/tests/type1/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)
 TYPE1_TESTS := $(patsubst tests/type1/processes/%.c,$(T1)/tests/%.elf,$(wildcard tests/type1/processes/*.c))
 .PHONY: type1-tests
-type1-tests: $(TYPE1_TESTS) $(T1)/tests/cut_disk
+type1-tests: $(TYPE1_TESTS) $(T1)/tests/cut_disk $(T1)/tests/read_screen
+$(T1)/tests/read_screen: tests/type1/read_screen.c include/hw/vga_characters.h $(TYPE1_FONT) Makefile
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	@$(CC) $(BASE) $(CFLAGS) -o $@ $<
 $(T1)/tests/cut_disk: tests/type1/cut_disk.c Makefile
 	@mkdir -p $(@D)
 	@echo "  cc    $<"

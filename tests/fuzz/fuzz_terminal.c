@@ -7,13 +7,11 @@
 #include "type1/services/console/keyboard.h"
 #include "type1/services/console/terminal.h"
 
-/* NOLINTBEGIN(bugprone-suspicious-include): they are no part of a library */
 #include "type1/services/console/keyboard.c"
 #include "type1/services/console/terminal.c"
 #include "type1/services/console/terminal_cells.c"
 #include "type1/services/console/terminal_characters.c"
 #include "type1/services/console/terminal_style.c"
-/* NOLINTEND(bugprone-suspicious-include) */
 
 #define COLUMNS_MAX 40
 #define ROWS_MAX 20

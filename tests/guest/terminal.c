@@ -5,6 +5,7 @@
  *
  *   f  writes lines without end, until the next key       c  crashes: a triple fault
  *   i  minds the power button no more                     q  ends by the test device
+ *   p  paints: colours, characters that aren't ASCII, rows that scroll
  */
 #include "tests/guest/guest.h"
 
@@ -66,6 +67,14 @@ static void crash(void)
 	__asm__ volatile("lidt %0; ud2" : : "m"(none));
 }
 
+/* Rows 3 and 5, and of rows 7 to 9 what is left when they have scrolled by one. */
+static void paint(void)
+{
+	say("\033[2J\033[3;5Hhere \033[1;31mred\033[0;42mX\033[m"
+	    "\033[5;1H\xc3\xa9\xe2\x94\x80\xe2\x95\x97 abcde\033[3D\033[K\033[4h*\033[4l"
+	    "\033[7;9r\033[7;1Hone\r\ntwo\r\nthree\nfour\033[r\033[12;1Hpainted\r\n");
+}
+
 static void take_key(uint8_t key, int *minds)
 {
 	say("key ");
@@ -77,6 +86,9 @@ static void take_key(uint8_t key, int *minds)
 		break;
 	case 'c':
 		crash();
+		break;
+	case 'p':
+		paint();
 		break;
 	case 'i':
 		*minds = 0;

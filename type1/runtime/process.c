@@ -16,7 +16,7 @@
 #include "type1/runtime/device.h"
 #include "type1/runtime/machine_object.h"
 #include "type1/runtime/memory_object.h"
-#include "type1/runtime/notice.h"
+#include "type1/runtime/process_list.h"
 #include "type1/runtime/process_private.h"
 
 /* --- What others ask of it -------------------------------------------------------------------- */
@@ -166,8 +166,7 @@ static int give_handles(struct process *process, const struct process_options *o
 	if (!err && options->devices)
 		err = give(process, devices_object(), &process->start.devices);
 	if (!err && options->processes) {
-		err = notice_handle_create(&process_notice, OBJECT_PROCESSES, &process->account,
-					   &object);
+		err = process_list_create(&process->account, &object);
 		if (!err)
 			err = give(process, object, &process->start.processes);
 	}

@@ -8,38 +8,99 @@
 #include "lib/bits.h"
 #include "lib/bytes.h"
 #include "type1/runtime/log.h"
-#include "type1/runtime/notice.h"
+#include "type1/runtime/process_list.h"
 #include "type1/runtime/process_private.h"
 #include "type1/runtime/start.h"
 #include "type1/runtime/syscall.h"
 
 #define STATUS_KILLED (-2)
+#define LOOK_PERIOD UINT64_C(10000000) /* ns */
 
-static const struct object *shower; /* [process_notice.lock] who shows the log */
+struct process_list {
+	struct object object; /* first */
+	struct event *event;  /* [list_lock] a reference, or NULL */
+};
 
-static bool log_has_more(void)
+static struct spin list_lock = SPIN_INIT;
+static struct process_list *listener; /* [list_lock] who asked for an event last, one at a time */
+static const struct object *shower;   /* [list_lock] who shows the log */
+
+static struct process_list *of_object(struct object *object)
 {
-	static uint64_t seen; /* [process_notice.lock] of the log's numbers */
-	bool more = seen != log_next();
-
-	seen = log_next();
-	return more;
+	return CONTAINER_OF(object, struct process_list, object);
 }
 
-static void processes_ended(const struct object *processes)
+/* --- What is told by an event ------------------------------------------------------------------
+ */
+
+static void process_list_end(struct object *object)
 {
-	if (shower == processes) {
+	struct process_list *list = of_object(object);
+
+	spin_lock(&list_lock);
+	if (listener == list)
+		listener = NULL;
+	if (shower == object) {
 		shower = NULL;
 		log_set_shown(true);
 	}
+	spin_unlock(&list_lock);
+	if (list->event)
+		object_put(&list->event->object);
+	heap_free(list);
 }
 
-/* The log has another line, or a process has begun or ended. */
-struct notice process_notice = {
-	.lock = SPIN_INIT,
-	.look = log_has_more,
-	.ended = processes_ended,
-};
+int process_list_create(struct account *account, struct object **object)
+{
+	struct process_list *list = heap_alloc(sizeof(*list), account);
+
+	if (!list)
+		return -ENOMEM;
+	object_init(&list->object, OBJECT_PROCESSES, process_list_end);
+	*object = &list->object;
+	return 0;
+}
+
+void process_list_tell(void)
+{
+	spin_lock(&list_lock);
+	if (listener)
+		event_signal(listener->event);
+	spin_unlock(&list_lock);
+}
+
+/* A timer looks for the log's next line, which may come where no event can be signalled. */
+static void look(struct timer *timer)
+{
+	static uint64_t seen; /* of the log's numbers */
+
+	if (seen != log_next())
+		process_list_tell();
+	seen = log_next();
+	timer_set(timer, clock_now() + LOOK_PERIOD);
+}
+
+int64_t syscall_process_event(const struct call *call)
+{
+	static struct timer timer; /* goes on for as long as the machine does */
+	struct event *event = event_find(call->process, call->args[1]), *before;
+	struct process_list *list = of_object(call->object);
+
+	if (!event)
+		return -EBADF;
+	spin_lock(&list_lock);
+	before = list->event;
+	list->event = event;
+	listener = list;
+	if (!timer.fired) {
+		timer_init(&timer, look);
+		timer_set(&timer, clock_now() + LOOK_PERIOD);
+	}
+	spin_unlock(&list_lock);
+	if (before)
+		object_put(&before->object);
+	return 0;
+}
 
 /* --- Processes -------------------------------------------------------------------------------- */
 
@@ -137,12 +198,12 @@ int64_t syscall_log_read(const struct call *call)
 
 	if (call->args[3] < sizeof(line.number))
 		return -EINVAL;
-	spin_lock(&process_notice.lock);
+	spin_lock(&list_lock);
 	if (shower != call->object) {
 		shower = call->object;
 		log_set_shown(false);
 	}
-	spin_unlock(&process_notice.lock);
+	spin_unlock(&list_lock);
 	size = log_read(&line.number, line.text,
 			MIN(sizeof(line.text), call->args[3] - sizeof(line.number)));
 	err = size ? user_copy_out(call->args[2], &line, sizeof(line.number) + size) : 0;

@@ -11,8 +11,8 @@
 #include "type1/host/kvm_object.h"
 #include "type1/runtime/boot.h"
 #include "type1/runtime/interrupt.h"
-#include "type1/runtime/notice.h"
 #include "type1/runtime/pci.h"
+#include "type1/runtime/process_list.h"
 #include "type1/runtime/words.h"
 
 #define MEMORY_DEFAULT (16 * MIB)
@@ -69,7 +69,7 @@ static void ended(struct process *process, int status)
 	else if (image->options.service)
 		service_set_ended(&image->service, true);
 	mutex_unlock(&image_mutex);
-	notice_tell(&process_notice);
+	process_list_tell();
 }
 
 /* With the mutex, so that it can't have ended before it is known. */
@@ -242,7 +242,7 @@ void start_processes(void *unused)
 	for (;;) {
 		uint64_t next = start_due();
 
-		notice_tell(&process_notice);
+		process_list_tell();
 		waiter_wait(&starter, next);
 	}
 }

@@ -71,7 +71,7 @@ static const struct syscall {
 	[TYPE1_PROCESS_CONTROL] = {OBJECT_PROCESSES, syscall_process_control},
 	[TYPE1_MACHINE] = {OBJECT_PROCESSES, syscall_machine},
 	[TYPE1_LOG_READ] = {OBJECT_PROCESSES, syscall_log_read},
-	[TYPE1_PROCESS_EVENT] = {OBJECT_PROCESSES, syscall_notice},
+	[TYPE1_PROCESS_EVENT] = {OBJECT_PROCESSES, syscall_process_event},
 };
 
 /* The number, so that a wrong guess of the comparison reads nothing beyond the table. */

@@ -38,8 +38,6 @@ syscall_function syscall_port_watch, syscall_port_unwatch, syscall_port_wait;
 syscall_function syscall_kvm, syscall_kvm_map_run;
 /* syscall_machine.c */
 syscall_function syscall_power;
-/* notice.c */
-syscall_function syscall_notice;
 /* channel.c, dma.c */
 syscall_function syscall_listen, syscall_accept, syscall_connect;
 syscall_function syscall_channel_map, syscall_channel_signal, syscall_channel_event;
@@ -49,6 +47,6 @@ syscall_function syscall_dma_alloc, syscall_device_list, syscall_device_open, sy
 syscall_function syscall_device_read, syscall_device_write, syscall_device_interrupt;
 /* process_list.c */
 syscall_function syscall_process_list, syscall_process_control, syscall_machine;
-syscall_function syscall_log_read;
+syscall_function syscall_log_read, syscall_process_event;
 
 #endif

@@ -60,12 +60,14 @@ static size_t make_row(const struct surface *surface, uint8_t bits, const uint32
 {
 	size_t count = 0;
 
-	for (unsigned i = 0; i < FONT_WIDTH * surface->scale; i++) {
-		uint32_t pixel = pixels[!!(bits & TOP_BIT >> i / surface->scale)];
+	for (unsigned x = 0; x < FONT_WIDTH; x++) {
+		uint32_t pixel = pixels[!!(bits & TOP_BIT >> x)];
 
 		/* Little-endian: what is above the pixel's bytes is overwritten by the next one. */
-		memcpy(row + count, &pixel, sizeof(pixel));
-		count += surface->screen.cell_bytes;
+		for (unsigned i = 0; i < surface->scale; i++) {
+			memcpy(row + count, &pixel, sizeof(pixel));
+			count += surface->screen.cell_bytes;
+		}
 	}
 	return count;
 }
