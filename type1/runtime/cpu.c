@@ -188,6 +188,8 @@ static void load_control(void)
 		cr4 |= CR4_SMAP;
 	if (structured.ecx & CPUID_7_ECX_UMIP)
 		cr4 |= CR4_UMIP;
+	if ((cr4 & CR4_OSXSAVE) && (structured.ecx & CPUID_7_ECX_PKU))
+		cr4 |= CR4_PKE; /* for guests; what ring 3 does with it is its own */
 	write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG);
 	write_cr4(cr4);
 	cpu_has_smap = !!(cr4 & CR4_SMAP);

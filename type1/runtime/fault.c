@@ -28,7 +28,7 @@ static bool page_comes(struct process *process, uint64_t address, uint64_t error
 	struct table_entry entry;
 	bool write = error & PAGE_FAULT_WRITE;
 
-	if (error & PAGE_FAULT_RESERVED)
+	if (error & (PAGE_FAULT_RESERVED | PAGE_FAULT_PK))
 		return false;
 	return !space_find(&process->space, address, write, &entry) &&
 	       (!(error & PAGE_FAULT_FETCH) || (entry.rights & TABLE_EXECUTE));

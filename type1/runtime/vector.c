@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vector.c - the vector registers of ring 3: a thread's are in the CPU's registers while it runs,
- * in ring 0 too, which has no use for them; when it loses the CPU they are saved.  Only the core,
- * which loads a guest's, borrows them between.
+ * vector.c - the vector registers of ring 3, and its PKRU: a thread's are in the CPU's registers
+ * while it runs, in ring 0 too, which has no use for them; when it loses the CPU they are saved.
+ * Only the core, which loads a guest's, borrows them between.
  */
 #include "hw/cpuid.h"
 #include "hw/x86.h"
@@ -10,7 +10,7 @@
 #include "type1/runtime/thread_private.h"
 
 /* What of it ring 3 has: what an XSAVE area in standard form has room for, and no more. */
-#define COMPONENTS (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+#define COMPONENTS (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU)
 #define XCR0_AVX512 (UINT64_C(7) << 5) /* opmask and both parts of ZMM */
 #define AREA_MXCSR 24                  /* APM2 section 11.4.4 */
 #define MXCSR_DEFAULT 0x1f80u
