@@ -111,6 +111,7 @@ static const struct leaf_policy policies[] = {
 	 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_SEND_IPI) |  \
 	 BIT(KVM_FEATURE_POLL_CONTROL) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |                         \
 	 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
+#define PV_FEATURES_FETCHER (BIT(KVM_FEATURE_ASYNC_PF) | BIT(KVM_FEATURE_ASYNC_PF_INT))
 
 /* What stands in a table that is being made. */
 struct list {
@@ -210,7 +211,8 @@ static void add_hypervisor(struct list *list)
 
 	memcpy(&values[CPUID_EBX], signature, sizeof(signature));
 	add(list, KVM_CPUID_SIGNATURE, 0, false, values);
-	add(list, KVM_CPUID_FEATURES, 0, false, (uint32_t[4]){PV_FEATURES});
+	add(list, KVM_CPUID_FEATURES, 0, false,
+	    (uint32_t[4]){PV_FEATURES | (host_fetcher ? PV_FEATURES_FETCHER : 0)});
 }
 
 static void fill(struct list *list, const struct backend *backend)

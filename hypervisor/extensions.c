@@ -82,6 +82,8 @@ int64_t extension_check(const struct backend *backend, uint64_t number)
 {
 	if (number == KVM_CAP_TSC_CONTROL || number == KVM_CAP_VM_TSC_CONTROL)
 		return backend->scales_tsc && backend->scales_tsc();
+	if (number == KVM_CAP_ASYNC_PF || number == KVM_CAP_ASYNC_PF_INT)
+		return host_fetcher != NULL;
 	for (unsigned i = 0; i < ARRAY_COUNT(extensions); i++)
 		if (extensions[i].number == number)
 			return extensions[i].value;

@@ -16,6 +16,11 @@
 
 #define LIST_MAX 256
 
+static bool exists(const struct msr *msr)
+{
+	return !(msr->flags & MSR_ASYNC_FAULT) || host_fetcher;
+}
+
 static const struct msr *find(uint32_t index)
 {
 	unsigned low = 0, high = msr_table_count;
@@ -29,7 +34,7 @@ static const struct msr *find(uint32_t index)
 		else if (index - msr->first >= msr->count)
 			low = middle + 1;
 		else
-			return msr;
+			return exists(msr) ? msr : NULL;
 	}
 	return NULL;
 }
@@ -164,7 +169,7 @@ static int give_indices(uint64_t user, uint32_t flag)
 		return err;
 	room = head.nmsrs;
 	for (unsigned i = 0; i < msr_table_count; i++)
-		if (msr_table[i].flags & flag)
+		if ((msr_table[i].flags & flag) && exists(&msr_table[i]))
 			count += msr_table[i].count;
 	head.nmsrs = count;
 	err = host_copy_out(user, &head, sizeof(head));
@@ -174,7 +179,7 @@ static int give_indices(uint64_t user, uint32_t flag)
 		return -E2BIG;
 	user += sizeof(head);
 	for (unsigned i = 0; i < msr_table_count; i++) {
-		if (!(msr_table[i].flags & flag))
+		if (!(msr_table[i].flags & flag) || !exists(&msr_table[i]))
 			continue;
 		for (uint32_t n = 0; n < msr_table[i].count; n++, user += sizeof(uint32_t)) {
 			uint32_t index = msr_table[i].first + n;

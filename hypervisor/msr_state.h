@@ -26,6 +26,7 @@ struct msr_state {
 
 	uint64_t kvm_wall_clock, kvm_system_time; /* as the guest wrote them */
 	uint64_t kvm_pv_eoi, kvm_poll_control;
+	uint64_t kvm_async_area, kvm_async_vector; /* see async_fault.h */
 	bool kvm_paused; /* KVM_KVMCLOCK_CTRL: tell the guest that its host stopped it */
 };
 

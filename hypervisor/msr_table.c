@@ -11,6 +11,7 @@
 
 #include "hw/msr.h"
 #include "hw/x86.h"
+#include "hypervisor/async_fault.h"
 #include "hypervisor/clock.h"
 #include "hypervisor/cpuid.h"
 #include "hypervisor/irqchip/irqchip.h"
@@ -300,6 +301,19 @@ static bool pv_eoi_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool
 	return true;
 }
 
+static bool async_fault_write(struct vcpu *vcpu, uint32_t index, uint64_t value, bool by_guest)
+{
+	(void)by_guest;
+	switch (index) {
+	case MSR_KVM_ASYNC_PF_EN:
+		return async_fault_set_area(vcpu, value);
+	case MSR_KVM_ASYNC_PF_INT:
+		return async_fault_set_vector(vcpu, value);
+	default:
+		return async_fault_acknowledge(vcpu, value);
+	}
+}
+
 /* --- The table -------------------------------------------------------------------------------- */
 
 #define PLACE(member, bits) .offset = offsetof(struct vcpu, member), .writable = (bits)
@@ -400,6 +414,11 @@ const struct msr msr_table[] = {
 	 .flags = MSR_SAVE,
 	 PLACE(msr.kvm_system_time, ANY),
 	 .write = system_time_write},
+	{.first = MSR_KVM_ASYNC_PF_EN,
+	 .count = 1,
+	 .flags = MSR_SAVE | MSR_ASYNC_FAULT,
+	 PLACE(msr.kvm_async_area, ANY),
+	 .write = async_fault_write},
 	{.first = MSR_KVM_PV_EOI_EN,
 	 .count = 1,
 	 .flags = MSR_SAVE,
@@ -409,6 +428,15 @@ const struct msr msr_table[] = {
 	 .count = 1,
 	 .flags = MSR_SAVE,
 	 PLACE(msr.kvm_poll_control, 1)},
+	{.first = MSR_KVM_ASYNC_PF_INT,
+	 .count = 1,
+	 .flags = MSR_SAVE | MSR_ASYNC_FAULT,
+	 PLACE(msr.kvm_async_vector, ANY),
+	 .write = async_fault_write},
+	{.first = MSR_KVM_ASYNC_PF_ACK,
+	 .count = 1,
+	 .flags = MSR_SAVE | MSR_ASYNC_FAULT,
+	 .write = async_fault_write},
 	{.first = MSR_EFER, .count = 1, PLACE(state.efer, ANY), .write = efer_write},
 	{.first = MSR_STAR, .count = 1, .flags = MSR_SAVE, PLACE(state.star, ANY)},
 	{.first = MSR_LSTAR,

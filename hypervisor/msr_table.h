@@ -12,10 +12,11 @@
 struct vcpu;
 
 /* What is special about a register: bits of msr.flags. */
-#define MSR_SAVE 1u      /* state: in KVM_GET_MSR_INDEX_LIST */
-#define MSR_FEATURE 2u   /* says what the CPU is: in KVM_GET_MSR_FEATURE_INDEX_LIST */
-#define MSR_READ_ONLY 4u /* the guest's writes are #GP; the caller may set it */
-#define MSR_IGNORE 8u    /* the guest's writes are lost */
+#define MSR_SAVE 1u         /* state: in KVM_GET_MSR_INDEX_LIST */
+#define MSR_FEATURE 2u      /* says what the CPU is: in KVM_GET_MSR_FEATURE_INDEX_LIST */
+#define MSR_READ_ONLY 4u    /* the guest's writes are #GP; the caller may set it */
+#define MSR_IGNORE 8u       /* the guest's writes are lost */
+#define MSR_ASYNC_FAULT 16u /* exists on hosts with a host_fetcher alone */
 
 struct msr {
 	uint32_t first, count; /* registers first to first + count - 1 */

@@ -8,6 +8,7 @@
 
 #include "hw/msr.h"
 #include "hw/x86.h"
+#include "hypervisor/async_fault.h"
 #include "hypervisor/clock.h"
 #include "hypervisor/irqchip/irqchip.h"
 #include "hypervisor/vm.h"
@@ -74,6 +75,8 @@ static void take_requests(struct vcpu *vcpu)
 	requests = __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
 	if (requests & VCPU_REQUEST_CLOCK)
 		clock_write_page(vcpu);
+	if (requests & VCPU_REQUEST_ASYNC)
+		async_fault_deliver(vcpu);
 	if ((requests & VCPU_REQUEST_UNHALT) && vcpu->mp_state == KVM_MP_STATE_HALTED)
 		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }

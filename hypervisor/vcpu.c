@@ -8,6 +8,7 @@
 
 #include "hw/msr.h"
 #include "hw/x86.h"
+#include "hypervisor/async_fault.h"
 #include "hypervisor/clock.h"
 #include "hypervisor/cpuid.h"
 #include "hypervisor/cpuid_table.h"
@@ -96,6 +97,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	vcpu->queued_interrupt = -1;
 	vcpu->access_pending = false;
 	vcpu->cr8 = 0;
+	async_fault_reset(vcpu);
 	vcpu->vm->backend->state_changed(vcpu);
 }
 
@@ -103,6 +105,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 
 void vcpu_end(struct vcpu *vcpu)
 {
+	async_fault_destroy(vcpu);
 	vcpu->vm->backend->vcpu_destroy(vcpu);
 	if (vcpu->lapic)
 		lapic_destroy(vcpu->lapic);

@@ -17,6 +17,7 @@
 #include "hypervisor/x86/backend.h"
 #include "hypervisor/x86/cpu.h"
 
+struct async_faults;
 struct lapic;
 struct vm;
 
@@ -31,6 +32,7 @@ struct vcpu_limits {
 /* What another thread asks of the vCPU: bits of vcpu->requests, set before vcpu_kick(). */
 #define VCPU_REQUEST_CLOCK 1u  /* write the kvmclock page anew */
 #define VCPU_REQUEST_UNHALT 2u /* leave the halt, if in one */
+#define VCPU_REQUEST_ASYNC 4u  /* tell the guest of pages that were fetched */
 
 struct vcpu {
 	struct cpu_state
@@ -92,6 +94,8 @@ struct vcpu {
 	uint32_t tsc_khz; /* [own] the rate of its TSC; 0: the host's */
 
 	struct msr_state msr; /* [own] those that nothing else in state holds */
+
+	struct async_faults *async_faults; /* [own] NULL until the guest asks for them */
 
 	uint64_t cr8, apic_base; /* [own] without an in-core local APIC */
 

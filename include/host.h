@@ -185,10 +185,35 @@ struct host_page {
  * keeps nothing pinned, and dirtied says that the page may be written through what was made of it.
  */
 uint64_t host_memory_sequence(struct host_memory *memory);
-/* May fault the page in.  -EFAULT: there is none, or none that can be written; -EINTR. */
-int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct host_page *page);
+/*
+ * May fault the page in.  -EFAULT: there is none, or none that can be written; -EINTR.  -EAGAIN, to
+ * a caller that doesn't want to wait: it has to be read from a disk, which may have begun.  Hosts
+ * without a host_fetcher wait all the same.
+ */
+int host_page_get(struct host_memory *memory, uint64_t user, bool write, bool wait,
+		  struct host_page *page);
 bool host_memory_changed(struct host_memory *memory, uint64_t sequence); /* atomic */
 void host_page_put(struct host_page *page, bool dirtied);                /* atomic */
+
+/*
+ * Faults a page in while its caller does something else.  NULL: this host has no such thing.
+ *
+ * init: once.  begin: done() is called, on another thread in task context, when the page was there,
+ * or can't be had: -EFAULT (not the process's memory), and then it isn't called.  Until then the
+ * fetch is not begun again.  end: after it done() isn't called, nor running; after init, whether
+ * begun or not.
+ */
+struct host_fetch {
+	void (*done)(struct host_fetch *fetch);
+	uint64_t opaque[24];
+};
+struct host_fetcher {
+	void (*init)(struct host_fetch *fetch, void (*done)(struct host_fetch *fetch));
+	int (*begin)(struct host_fetch *fetch, struct host_memory *memory, uint64_t user,
+		     bool write);
+	void (*end)(struct host_fetch *fetch);
+};
+extern const struct host_fetcher *const host_fetcher;
 
 /*
  * CPUs.  The number of the one that runs this: with preemption off.  Preemption and interrupts nest

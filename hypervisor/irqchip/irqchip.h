@@ -92,6 +92,8 @@ uint32_t lapic_take_signals(struct lapic *lapic, uint8_t *sipi_vector);
 bool lapic_has_signals(const struct lapic *lapic);
 /* An NMI, as KVM_NMI asks for. Any context. */
 void lapic_raise_nmi(struct lapic *lapic);
+/* An interrupt of this vector, as a message to this APIC alone. Any context. */
+void lapic_raise_vector(struct lapic *lapic, uint8_t vector);
 /* Whether a halted CPU has a reason to look. Any context. */
 bool lapic_has_work(const struct lapic *lapic);
 

@@ -182,6 +182,11 @@ void lapic_raise_nmi(struct lapic *lapic)
 	raise(lapic, LAPIC_SIGNAL_NMI);
 }
 
+void lapic_raise_vector(struct lapic *lapic, uint8_t vector)
+{
+	lapic_accept_vector(lapic, vector, false);
+}
+
 void lapic_local_event(struct lapic *lapic, unsigned lvt)
 {
 	uint32_t entry = lapic_reg(lapic, lvt);

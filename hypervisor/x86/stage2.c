@@ -341,7 +341,7 @@ static void map(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, unsi
 	set(entry, leaf);
 }
 
-int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, bool write)
+int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, bool write, bool wait)
 {
 	struct change c = {.kind = CHANGE_REMOVE};
 	const struct memory_slot *slot;
@@ -359,7 +359,7 @@ int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, boo
 	slot = gpa < limit_of(s) ? memory_find(s->vm, gpa) : NULL;
 	if (!slot || (write && slot->read_only))
 		return -ENOENT;
-	err = host_page_get(&s->memory, slot->user + (gpa - slot->gpa), write, &page);
+	err = host_page_get(&s->memory, slot->user + (gpa - slot->gpa), write, wait, &page);
 	if (err < 0)
 		return err;
 	writable = page.writable && !slot->read_only && (write || !slot->log);

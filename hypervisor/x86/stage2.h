@@ -75,9 +75,10 @@ void stage2_spare_free(struct stage2_spare *spare);
 /*
  * Maps the page at gpa for an access.  0: it is mapped, or another fault will tell; -ENOENT: it is
  * a device's (no slot is there, or one that can't be written); -EFAULT: the caller has nothing
- * there; -EINTR, -ENOMEM.  By a vCPU's thread inside run(), task context.
+ * there; -EINTR, -ENOMEM; -EAGAIN, unless it waits: see host_page_get().  By a vCPU's thread inside
+ * run(), task context.
  */
-int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, bool write);
+int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, bool write, bool wait);
 
 /*
  * backend.h's memory_changed(): nothing of the range that isn't so any more is used when it

@@ -422,6 +422,70 @@ void host_event_unwatch(struct host_event_watch *watch)
 	event->watch = NULL;
 }
 
+/* --- Pages that are fetched meanwhile --------------------------------------------------------- */
+
+unsigned fake_host_fetches;
+int fake_host_fetch_error;
+uint64_t fake_host_fetch_user[FAKE_HOST_FETCHES_MAX];
+static struct host_fetch *fetches[FAKE_HOST_FETCHES_MAX];
+
+static void fetch_init(struct host_fetch *fetch, void (*done)(struct host_fetch *fetch))
+{
+	fetch->done = done;
+}
+
+static int fetch_begin(struct host_fetch *fetch, struct host_memory *memory, uint64_t user,
+		       bool write)
+{
+	(void)memory;
+	(void)write;
+	check_may_sleep("a fetch's begin");
+	for (unsigned i = 0; i < fake_host_fetches; i++)
+		if (fetches[i] == fetch)
+			fail("a fetch began twice");
+	if (fake_host_fetch_error)
+		return fake_host_fetch_error;
+	if (fake_host_fetches == FAKE_HOST_FETCHES_MAX)
+		fail("too many fetches");
+	fake_host_fetch_user[fake_host_fetches] = user;
+	fetches[fake_host_fetches++] = fetch;
+	return 0;
+}
+
+static struct host_fetch *fetch_take(unsigned i)
+{
+	struct host_fetch *fetch = fetches[i];
+
+	fake_host_fetches--;
+	for (; i < fake_host_fetches; i++) {
+		fetches[i] = fetches[i + 1];
+		fake_host_fetch_user[i] = fake_host_fetch_user[i + 1];
+	}
+	return fetch;
+}
+
+static void fetch_end(struct host_fetch *fetch)
+{
+	check_may_sleep("a fetch's end");
+	for (unsigned i = 0; i < fake_host_fetches; i++)
+		if (fetches[i] == fetch)
+			fetch_take(i);
+}
+
+void fake_host_fetch_done(unsigned i)
+{
+	struct host_fetch *fetch;
+
+	if (i >= fake_host_fetches)
+		fail("a fetch that isn't under way is done");
+	fetch = fetch_take(i);
+	fetch->done(fetch);
+}
+
+static const struct host_fetcher fetcher = {
+	.init = fetch_init, .begin = fetch_begin, .end = fetch_end};
+const struct host_fetcher *const host_fetcher = &fetcher;
+
 /* --- The rest --------------------------------------------------------------------------------- */
 
 /* An AMD CPU of family 25 with AVX2, as CPUID tells of it. */
@@ -498,6 +562,8 @@ void fake_host_reset(void)
 	fake_host_no_user_pointer = false;
 	fake_host_cpuid = cpuid_of_table;
 	fake_host_log_lines = 0;
+	fake_host_fetches = 0;
+	fake_host_fetch_error = 0;
 	memset(timers, 0, sizeof(timers));
 	memset(events, 0, sizeof(events));
 	spins_held = 0;

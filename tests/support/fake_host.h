@@ -47,6 +47,14 @@ extern size_t fake_host_allocated; /* objects that stand: a leak is what is left
 void fake_host_set_user_range(const void *start, size_t size);
 extern bool fake_host_no_user_pointer; /* as on a host without direct access */
 
+/* --- Pages that are fetched meanwhile */
+
+#define FAKE_HOST_FETCHES_MAX 128
+extern unsigned fake_host_fetches;                           /* under way */
+extern int fake_host_fetch_error;                            /* of begin; 0: none */
+extern uint64_t fake_host_fetch_user[FAKE_HOST_FETCHES_MAX]; /* of which pages, oldest first */
+void fake_host_fetch_done(unsigned i);                       /* that one is there */
+
 /* --- Events, by number */
 
 int32_t fake_host_event_create(void);

@@ -55,8 +55,10 @@ uint64_t host_memory_sequence(struct host_memory *memory)
 	return memory->opaque[0];
 }
 
-int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct host_page *page)
+int host_page_get(struct host_memory *memory, uint64_t user, bool write, bool wait,
+		  struct host_page *page)
 {
+	(void)wait;
 	if (fake_kernel_error)
 		return fake_kernel_error;
 	page->physical = user & ~(uint64_t)(PAGE - 1);

@@ -111,7 +111,7 @@ static bool is_mapped(uint64_t gpa)
 
 static int fault(uint64_t gpa, bool write)
 {
-	return stage2_fault(&stage2, &spare, gpa, write);
+	return stage2_fault(&stage2, &spare, gpa, write, true);
 }
 
 static void maps_pages(void **state)

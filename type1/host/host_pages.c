@@ -104,12 +104,16 @@ bool host_memory_changed(struct host_memory *memory, uint64_t sequence)
 
 /* --- Pages of the caller's -------------------------------------------------------------------- */
 
-int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct host_page *page)
+const struct host_fetcher *const host_fetcher = NULL; /* nothing is ever on a disk */
+
+int host_page_get(struct host_memory *memory, uint64_t user, bool write, bool wait,
+		  struct host_page *page)
 {
 	struct process *process = process_current();
 	struct table_entry entry;
 	int err;
 
+	(void)wait; /* it is there, or nowhere */
 	if (!process || &process->space != private_of(memory)->space)
 		return -EFAULT;
 	err = space_find(&process->space, user, write, &entry);

@@ -11,6 +11,7 @@
 #include <linux/bug.h>
 #include <linux/eventfd.h>
 #include <linux/init.h>
+#include <linux/mm.h>
 #include <linux/preempt.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
@@ -66,6 +67,21 @@ static inline void driver_eventfd_signal(struct eventfd_ctx *context)
 #else
 	eventfd_signal(context, 1);
 #endif
+}
+
+/* Has a page of another process's there, for now; for as long as that takes. */
+static inline void driver_fault_in(struct mm_struct *mm, unsigned long user, unsigned int flags)
+{
+	int locked = 1;
+
+	mmap_read_lock(mm);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	get_user_pages_remote(mm, user, 1, flags, NULL, &locked);
+#else
+	get_user_pages_remote(mm, user, 1, flags, NULL, NULL, &locked);
+#endif
+	if (locked)
+		mmap_read_unlock(mm);
 }
 
 static inline void driver_send_reschedule(unsigned cpu)

@@ -14,6 +14,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include <asm/io.h>
 
@@ -29,6 +30,13 @@ struct memory_private {
 
 struct page_private {
 	struct page *page;
+};
+
+struct fetch_private {
+	struct work_struct work;
+	struct mm_struct *mm; /* while the work is under way: a reference to the structure */
+	unsigned long user;
+	unsigned int flags; /* FOLL_* */
 };
 
 /* --- Tables ----------------------------------------------------------------------------------- */
@@ -208,9 +216,10 @@ static int page_found(struct host_page *page, uint64_t user, struct page *found,
 	return 0;
 }
 
-int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct host_page *page)
+int host_page_get(struct host_memory *memory, uint64_t user, bool write, bool wait,
+		  struct host_page *page)
 {
-	unsigned int flags = FOLL_HWPOISON | (write ? FOLL_WRITE : 0);
+	unsigned int flags = FOLL_HWPOISON | (write ? FOLL_WRITE : 0) | (wait ? 0 : FOLL_NOWAIT);
 	struct page *found;
 	long count;
 
@@ -228,6 +237,8 @@ int host_page_get(struct host_memory *memory, uint64_t user, bool write, struct 
 	count = get_user_pages_unlocked(user, 1, &found, flags);
 	if (count == 1)
 		return page_found(page, user, found, write);
+	if (!count && !wait)
+		return -EAGAIN;
 	return count == -EINTR || count == -ERESTARTSYS ? -EINTR : -EFAULT;
 }
 
@@ -243,3 +254,64 @@ void host_page_put(struct host_page *page, bool dirtied)
 		SetPageDirty(found);
 	put_page(found);
 }
+
+/* --- Pages that are fetched meanwhile --------------------------------------------------------- */
+
+static struct host_fetch *fetch_of(struct fetch_private *private)
+{
+	return container_of((uint64_t(*)[24]) private, struct host_fetch, opaque);
+}
+
+/* In one of the kernel's threads.  That the page comes is all that is wanted: no reference is kept.
+ * The process may have ended meanwhile: then so much the sooner. */
+static void fetch_work(struct work_struct *work)
+{
+	struct fetch_private *private = container_of(work, struct fetch_private, work);
+	struct host_fetch *fetch = fetch_of(private);
+	struct mm_struct *mm = private->mm;
+
+	if (mmget_not_zero(mm)) {
+		driver_fault_in(mm, private->user, private->flags);
+		mmput(mm);
+	}
+	mmdrop(mm);
+	fetch->done(fetch); /* it may be begun again from here on */
+}
+
+static void fetch_init(struct host_fetch *fetch, void (*done)(struct host_fetch *fetch))
+{
+	fetch->done = done;
+	INIT_WORK(&DRIVER_PRIVATE(fetch, struct fetch_private)->work, fetch_work);
+}
+
+static int fetch_begin(struct host_fetch *fetch, struct host_memory *memory, uint64_t user,
+		       bool write)
+{
+	struct fetch_private *private = DRIVER_PRIVATE(fetch, struct fetch_private);
+
+	driver_expect_task();
+	if (current->mm != private_of(memory)->notifier.mm)
+		return -EFAULT;
+	private->mm = current->mm;
+	private->user = user & PAGE_MASK;
+	private->flags = write ? FOLL_WRITE : 0;
+	mmgrab(private->mm);
+	queue_work(system_unbound_wq, &private->work);
+	return 0;
+}
+
+static void fetch_end(struct host_fetch *fetch)
+{
+	struct fetch_private *private = DRIVER_PRIVATE(fetch, struct fetch_private);
+
+	driver_expect_task();
+	if (cancel_work_sync(&private->work))
+		mmdrop(private->mm); /* it hadn't begun */
+}
+
+static const struct host_fetcher fetcher = {
+	.init = fetch_init,
+	.begin = fetch_begin,
+	.end = fetch_end,
+};
+const struct host_fetcher *const host_fetcher = &fetcher;

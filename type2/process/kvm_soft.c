@@ -184,6 +184,7 @@ static const struct process_kvm_ops soft_ops = {
 };
 
 const struct backend *const host_backends[] = {&soft_backend, NULL};
+const struct host_fetcher *const host_fetcher = NULL; /* the kernel has this process wait */
 
 int process_soft_open(struct os_kvm **kvm, struct error *why)
 {
