@@ -8,6 +8,7 @@
 #include <linux/errno.h>
 
 #include "hw/x86.h"
+#include "hypervisor/async_fault.h"
 #include "hypervisor/memory.h"
 #include "hypervisor/vm.h"
 #include "lib/bits.h"
@@ -375,6 +376,18 @@ int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, boo
 	host_page_put(&page, mapped && writable);
 	finish_change(s, &c);
 	return 0;
+}
+
+int stage2_fault_of(struct stage2 *s, struct stage2_spare *spare, struct vcpu *vcpu, uint64_t gpa,
+		    bool write)
+{
+	int err = stage2_fault(s, spare, gpa, write, !async_fault_can_take(vcpu));
+
+	if (err != -EAGAIN)
+		return err;
+	if (async_fault_begin(vcpu, &s->memory, gpa, write))
+		return -EINTR;
+	return stage2_fault(s, spare, gpa, write, true);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #include "host.h"
 
 struct vm;
+struct vcpu;
 
 /* How a maker's CPUs write it: the bits of an entry. */
 struct stage2_format {
@@ -79,6 +80,11 @@ void stage2_spare_free(struct stage2_spare *spare);
  * run(), task context.
  */
 int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, bool write, bool wait);
+
+/* The same for what vcpu did, whose state is current.  If its guest can be told that the page has
+ * to be read first, it is: -EINTR then. */
+int stage2_fault_of(struct stage2 *s, struct stage2_spare *spare, struct vcpu *vcpu, uint64_t gpa,
+		    bool write);
 
 /*
  * backend.h's memory_changed(): nothing of the range that isn't so any more is used when it

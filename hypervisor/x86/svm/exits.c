@@ -3,7 +3,6 @@
  * exits.c - from the VMCB's exit to backend.h's, or to what is done about it here.  APM2 appendix
  * C.
  */
-#include "hypervisor/async_fault.h"
 #include "hypervisor/msr.h"
 #include "hypervisor/run.h"
 #include "hypervisor/x86/svm/svm.h"
@@ -299,15 +298,8 @@ static bool handle_nested_fault(struct svm_vcpu *c, struct exit *exit)
 	const struct vmcb_control *control = &c->vmcb->control;
 	struct stage2 *stage2 = &svm_vm_of(c->vcpu.vm)->stage2;
 	bool write = control->exit_info1 & PAGE_FAULT_WRITE;
-	bool wait = !async_fault_can_take(&c->vcpu);
-	int err = stage2_fault(stage2, &c->spare, control->exit_info2, write, wait);
 
-	if (err == -EAGAIN) {
-		if (async_fault_begin(&c->vcpu, &stage2->memory, control->exit_info2, write))
-			return true;
-		err = stage2_fault(stage2, &c->spare, control->exit_info2, write, true);
-	}
-	switch (err) {
+	switch (stage2_fault_of(stage2, &c->spare, &c->vcpu, control->exit_info2, write)) {
 	case 0:
 		return false;
 	case -EINTR:

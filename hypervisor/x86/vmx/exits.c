@@ -237,9 +237,11 @@ static bool is_walk(uint64_t qualification)
 static bool handle_ept_violation(struct vmx_vcpu *c, struct exit *exit)
 {
 	struct stage2 *stage2 = &vmx_vm_of(c->vcpu.vm)->stage2;
+	bool write = c->qualification & VMX_EPT_VIOLATION_WRITE;
 
-	switch (stage2_fault(stage2, &c->spare, c->gpa,
-			     c->qualification & VMX_EPT_VIOLATION_WRITE)) {
+	if (c->vcpu.async_faults)
+		vmx_vmcs_take(c); /* whether it can be told depends on where it is */
+	switch (stage2_fault_of(stage2, &c->spare, &c->vcpu, c->gpa, write)) {
 	case 0:
 		return false;
 	case -EINTR:
