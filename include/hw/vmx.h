@@ -224,6 +224,7 @@
 #define VMX_IO_IN (1u << 3)
 #define VMX_IO_STRING (1u << 4)
 #define VMX_IO_PORT_SHIFT 16
+#define VMX_TASK_SOURCE(qualification) ((unsigned)((qualification) >> 30) & 3)
 #define VMX_EPT_VIOLATION_WRITE (1u << 1)
 #define VMX_EPT_VIOLATION_LINEAR (1u << 7) /* it is an instruction's access, or a walk for one */
 #define VMX_EPT_VIOLATION_TRANSLATED (1u << 8) /* it is no access of a walk */

@@ -289,9 +289,7 @@ bool vmx_exit_outside(struct vmx_vcpu *c, struct exit *exit)
 	case VMX_REASON_DEBUG_REGISTER:
 		return vmx_emulate(c, exit);
 	case VMX_REASON_TASK_SWITCH:
-		vmx_fail(c, exit,
-			 "a switch of tasks by hardware, which Intel's VMX leaves to software");
-		return true;
+		return vmx_task_switch(c, exit);
 	default:
 		vmx_fail(c, exit, "an exit that is not known");
 		return true;

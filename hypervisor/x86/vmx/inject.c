@@ -130,6 +130,7 @@ void vmx_take_back(struct vmx_vcpu *c)
 {
 	uint32_t info = vmread32(VMCS_IDT_VECTORING);
 
+	c->vectoring = info;
 	if (info & VMX_INTERRUPTION_VALID)
 		take_event(c, info);
 	else if (c->reason == VMX_REASON_EXCEPTION || c->reason == VMX_REASON_EPT_VIOLATION)

@@ -122,9 +122,12 @@ static void take_exit(struct vmx_vcpu *c)
 		c->qualification = vmread(VMCS_EXIT_QUALIFICATION);
 		c->gpa = vmread(VMCS_GUEST_PHYSICAL);
 		break;
+	case VMX_REASON_TASK_SWITCH:
+		c->qualification = vmread(VMCS_EXIT_QUALIFICATION);
+		c->instruction_length = (uint8_t)vmread(VMCS_EXIT_LENGTH);
+		break;
 	case VMX_REASON_EXCEPTION:
 	case VMX_REASON_EPT_MISCONFIGURED:
-	case VMX_REASON_TASK_SWITCH:
 		break;
 	default:
 		return; /* on no event's way to its handler */

@@ -14,6 +14,7 @@
  *     run.c        the loops, the entry; switch.S
  *     exits.c      what an exit is
  *     control.c    control registers
+ *     task.c       task switches; task_segments.c
  *     debug.c      debug registers, the debugger's steps and breakpoints
  *     failure.c    why an entry failed; check.h
  *     backend.c    the table; lives
@@ -172,6 +173,8 @@ struct vmx_vcpu {
 	/* [own] The exit. */
 	uint32_t reason;
 	uint32_t interruption;       /* of an exception's exit */
+	uint32_t vectoring;          /* the event whose delivery it came in, where one may */
+	uint8_t instruction_length;  /* of a task switch */
 	uint64_t qualification, gpa; /* where reason says that there is one */
 
 	/* [own] An injected INT n, whose delivery may exit. */
@@ -293,6 +296,11 @@ bool vmx_go_on_emulating(struct vmx_vcpu *c, struct exit *exit);
 void vmx_forget_access(struct vmx_vcpu *c);
 void vmx_complete_access(struct vcpu *vcpu, uint64_t data);
 enum vmx_next vmx_fail(struct vmx_vcpu *c, struct exit *exit, const char *text);
+
+/* --- task.c */
+
+/* As vmx_exit_outside(). */
+bool vmx_task_switch(struct vmx_vcpu *c, struct exit *exit);
 
 /* --- failure.c */
 
