@@ -20,7 +20,7 @@ TYPE1_WHOLE := $(if $(findstring clang,$(CC)),,-flto -flto-partition=one)
 TYPE1_RING0_SRC := $(wildcard type1/boot/*.c type1/runtime/*.c type1/host/*.c)
 TYPE1_RING0_ASM := $(wildcard type1/boot/*.S type1/runtime/*.S type1/host/*.S)
 # What is in ring 0 of the core: all but the CPU in software, which needs a host that maps generated code.
-TYPE1_CORE_SRC := $(filter-out hypervisor/x86/soft/%,$(HYPERVISOR_SRC)) $(SVM_SRC) $(LIB_SRC)
+TYPE1_CORE_SRC := $(filter-out hypervisor/x86/soft/%,$(HYPERVISOR_SRC)) $(SVM_SRC) $(VMX_SRC) $(LIB_SRC)
 TYPE1_PROCESS_SRC := $(wildcard type1/process/*.c)
 TYPE1_PROCESS_ASM := $(wildcard type1/process/*.S)
 
@@ -42,7 +42,7 @@ $(foreach user,$(TYPE1_FONT_USERS),$(T1)/ring0/$(user).o $(call obj,$(user).c) $
 type1: $(T1)/runtime.elf $(T1)/monitor.elf
 
 TYPE1_RING0_OBJ := $(patsubst %,$(T1)/ring0/%.o,$(basename $(TYPE1_RING0_SRC) $(TYPE1_RING0_ASM)))
-TYPE1_CORE_OBJ := $(patsubst %,$(T1)/ring0/%.o,$(basename $(TYPE1_CORE_SRC) $(SVM_ASM)))
+TYPE1_CORE_OBJ := $(patsubst %,$(T1)/ring0/%.o,$(basename $(TYPE1_CORE_SRC) $(SVM_ASM) $(VMX_ASM)))
 $(T1)/runtime.elf: $(TYPE1_RING0_OBJ) $(TYPE1_CORE_OBJ) type1/boot/runtime.ld
 	@echo "  link  $@"
 	@$(CC) $(TYPE1_RING0_FLAGS) $(TYPE1_WHOLE) $(CFLAGS) -nostdlib -static -Wl,--build-id=none \
@@ -53,12 +53,12 @@ $(T1)/ring0/%.o: %.c Makefile type1/type1.mk | $(DECODE_OP)
 	@echo "  ring0 $<"
 	@$(CC) $(TYPE1_RING0_FLAGS) $(TYPE1_WHOLE) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(T1)/ring0/type1/runtime/panic.o: TYPE1_WHOLE =
-$(T1)/ring0/%.o: %.S Makefile type1/type1.mk $(wildcard type1/*/*.h hypervisor/x86/svm/layout.h)
+$(T1)/ring0/%.o: %.S Makefile type1/type1.mk $(wildcard type1/*/*.h hypervisor/x86/*/layout.h)
 	@mkdir -p $(@D)
 	@echo "  ring0 $<"
 	@$(CC) -I. -Iinclude -D__ASSEMBLY__ $(TYPE1_ASM_FLAGS) -c -o $@ $<
-# The world switch's returns are the runtime's.
-$(T1)/ring0/hypervisor/x86/svm/switch.o: TYPE1_ASM_FLAGS = -include type1/host/switch_host.h
+# The world switches' returns are the runtime's.
+$(T1)/ring0/hypervisor/x86/svm/switch.o $(T1)/ring0/hypervisor/x86/vmx/switch.o: TYPE1_ASM_FLAGS = -include type1/host/switch_host.h
 
 # Ring 3.  lib/ and the monitor are the very objects that the Linux command has.
 $(O)/obj/type1/%.o: FLAGS = $(FREESTANDING) $(HARDEN_FREESTANDING)

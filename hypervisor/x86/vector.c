@@ -16,7 +16,7 @@ enum { EAX, EBX, ECX, EDX };
 
 _Static_assert(CPU_XSAVE_SIZE == 4096, "as privileged.h has it");
 
-const char *vector_probe(struct vector_features *f)
+const char *guest_vector_probe(struct vector_features *f)
 {
 	uint32_t r[4];
 
@@ -35,8 +35,8 @@ const char *vector_probe(struct vector_features *f)
 	return NULL;
 }
 
-void vector_mask_cpuid(const struct vector_features *f, uint32_t leaf, uint32_t subleaf,
-		       uint32_t registers[4])
+void guest_vector_mask_cpuid(const struct vector_features *f, uint32_t leaf, uint32_t subleaf,
+			     uint32_t registers[4])
 {
 	bool avx = f->components & XCR0_AVX;
 
@@ -52,8 +52,8 @@ void vector_mask_cpuid(const struct vector_features *f, uint32_t leaf, uint32_t 
 	}
 }
 
-void vector_load(const struct vector_features *f, const struct cpu_state *s,
-		 struct vector_host *host)
+void guest_vector_load(const struct vector_features *f, const struct cpu_state *s,
+		       struct vector_host *host)
 {
 	host_fpu_begin();
 	if (f->fp_pointers_stay)
@@ -69,13 +69,13 @@ void vector_load(const struct vector_features *f, const struct cpu_state *s,
 		write_pkru(s->pkru);
 }
 
-void vector_take_xcr0(struct cpu_state *s)
+void guest_vector_take_xcr0(struct cpu_state *s)
 {
 	s->xcr0 = read_xcr0();
 }
 
-void vector_put(const struct vector_features *f, struct cpu_state *s,
-		const struct vector_host *host)
+void guest_vector_put(const struct vector_features *f, struct cpu_state *s,
+		      const struct vector_host *host)
 {
 	if (f->pkru) {
 		/* Protection keys are in force when CR4 says so, in the host always. */
@@ -84,7 +84,7 @@ void vector_put(const struct vector_features *f, struct cpu_state *s,
 		if (s->pkru != host->pkru)
 			write_pkru(host->pkru);
 	}
-	vector_take_xcr0(s);
+	guest_vector_take_xcr0(s);
 	if (s->xcr0 != host->xcr0)
 		write_xcr0(host->xcr0);
 	save_vector_state(s->xsave, f->components);

@@ -25,17 +25,17 @@ struct vector_host {
 };
 
 /* NULL, or why guests can't be run: a sentence for the log. */
-const char *vector_probe(struct vector_features *f);
+const char *guest_vector_probe(struct vector_features *f);
 /* For backend.h's mask_cpuid(): what the guest has is what the host itself uses. */
-void vector_mask_cpuid(const struct vector_features *f, uint32_t leaf, uint32_t subleaf,
-		       uint32_t registers[4]);
+void guest_vector_mask_cpuid(const struct vector_features *f, uint32_t leaf, uint32_t subleaf,
+			     uint32_t registers[4]);
 
 /* With preemption off, around the inner loop. */
-void vector_load(const struct vector_features *f, const struct cpu_state *s,
-		 struct vector_host *host);
-void vector_put(const struct vector_features *f, struct cpu_state *s,
-		const struct vector_host *host);
+void guest_vector_load(const struct vector_features *f, const struct cpu_state *s,
+		       struct vector_host *host);
+void guest_vector_put(const struct vector_features *f, struct cpu_state *s,
+		      const struct vector_host *host);
 /* Between them: XCR0 is the guest's, who may have set it. */
-void vector_take_xcr0(struct cpu_state *s);
+void guest_vector_take_xcr0(struct cpu_state *s);
 
 #endif

@@ -23,7 +23,9 @@
 #define MSR_VMX_EXIT 0x483u
 #define MSR_VMX_ENTRY 0x484u
 #define MSR_VMX_MISC 0x485u
-#define VMX_MISC_INJECT_LENGTH_0 (UINT64_C(1) << 30) /* INT n may be injected with length 0 */
+#define VMX_MISC_TIMER_SHIFT(misc) ((unsigned)(misc)&0x1f) /* of the TSC, to the preemption timer  \
+							    */
+#define VMX_MISC_INJECT_LENGTH_0 (UINT64_C(1) << 30)       /* INT n may be injected with length 0 */
 #define MSR_VMX_CR0_FIXED0 0x486u
 #define MSR_VMX_CR0_FIXED1 0x487u
 #define MSR_VMX_CR4_FIXED0 0x488u
@@ -50,6 +52,7 @@
 
 #define VMX_PIN_EXTERNAL_INTERRUPT (1u << 0)
 #define VMX_PIN_NMI (1u << 3)
+#define VMX_PIN_PREEMPTION_TIMER (1u << 6)
 
 #define VMX_PRIMARY_INTERRUPT_WINDOW (1u << 2)
 #define VMX_PRIMARY_TSC_OFFSET (1u << 3)
@@ -140,6 +143,7 @@
 #define VMCS_GUEST_INTERRUPTIBILITY 0x4824u
 #define VMCS_GUEST_ACTIVITY 0x4826u
 #define VMCS_GUEST_SYSENTER_CS 0x482au
+#define VMCS_PREEMPTION_TIMER 0x482eu
 #define VMCS_HOST_SYSENTER_CS 0x4c00u
 
 #define VMCS_CR0_MASK 0x6000u
@@ -209,6 +213,7 @@
 #define VMX_REASON_EPT_VIOLATION 48u
 #define VMX_REASON_EPT_MISCONFIGURED 49u
 #define VMX_REASON_INVEPT 50u
+#define VMX_REASON_PREEMPTION_TIMER 52u
 #define VMX_REASON_INVVPID 53u
 #define VMX_REASON_WBINVD 54u
 #define VMX_REASON_XSETBV 55u

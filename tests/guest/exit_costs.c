@@ -28,6 +28,7 @@
 #define HALTS 200
 #define HALT_TICKS 1000000 /* long enough for the other CPU to have halted again */
 #define NO_HYPERCALL 0xffff
+#define VENDOR_INTEL 0x756e6547u /* "Genu", in EBX */
 #define FRESH_MEMORY 0x2000000 /* up to 32 MiB + 9 MiB: the machine has more */
 #define PAGE 4096
 
@@ -43,11 +44,27 @@ static void ask_cpuid(void)
 	cpuid(0, 0, registers);
 }
 
+/* Each maker has an instruction of its own; the other's is #UD, which hypervisors help out with. */
+static bool is_intel(void)
+{
+	static int known = -1;
+	uint32_t r[4];
+
+	if (known < 0) {
+		cpuid(0, 0, r);
+		known = r[1] == VENDOR_INTEL;
+	}
+	return known;
+}
+
 static void hypercall(void)
 {
 	uint32_t a = NO_HYPERCALL;
 
-	__asm__ volatile("vmmcall" : "+a"(a) : : "memory");
+	if (is_intel())
+		__asm__ volatile("vmcall" : "+a"(a) : : "memory");
+	else
+		__asm__ volatile("vmmcall" : "+a"(a) : : "memory");
 }
 
 static void read_apic_base(void)

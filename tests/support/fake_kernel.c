@@ -139,6 +139,17 @@ bool host_irq_pending_or_resched(void)
 	return false;
 }
 
+void host_cr4_change(uint64_t set, uint64_t clear)
+{
+	(void)set;
+	(void)clear;
+}
+
+void host_segments_lost(const struct host_segments *before)
+{
+	(void)before;
+}
+
 void host_fpu_begin(void)
 {
 }

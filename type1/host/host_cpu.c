@@ -4,6 +4,7 @@
  * them; CPUID and the log.
  */
 #include "type1/host/private.h"
+#include "type1/runtime/instructions.h"
 #include "type1/runtime/thread.h"
 
 unsigned host_cpu(void)
@@ -50,6 +51,17 @@ bool host_irq_pending_or_resched(void)
 {
 	return __atomic_load_n(&this_cpu()->reschedule, __ATOMIC_RELAXED) ||
 	       host_run_interrupted(NULL);
+}
+
+void host_cr4_change(uint64_t set, uint64_t clear)
+{
+	write_cr4((read_cr4() | set) & ~clear);
+}
+
+/* The TSS has no I/O bitmap, there is no LDT, and in 64-bit mode null selectors do as well. */
+void host_segments_lost(const struct host_segments *before)
+{
+	(void)before;
 }
 
 void host_fpu_begin(void)

@@ -17,7 +17,7 @@
 #include "type1/host/private.h"
 #include "type1/runtime/syscall.h"
 
-const struct backend *const host_backends[] = {&svm_backend, NULL};
+const struct backend *const host_backends[] = {&svm_backend, &vmx_backend, NULL};
 
 struct kvm_object {
 	struct object object;          /* [const] */
@@ -182,8 +182,8 @@ void kvm_object_init(void)
 	found = hypervisor_probe(0);
 	if (!found) {
 		log_line(LOG_WARNING,
-			 "no guests can run: they need AMD SVM with nested paging, not "
-			 "switched off by the firmware");
+			 "no guests can run: they need AMD SVM with nested paging, or Intel VMX "
+			 "with EPT and unrestricted guest, not switched off by the firmware");
 		return;
 	}
 	if (!err)

@@ -126,7 +126,7 @@ static enum svm_next handle_instruction(struct svm_vcpu *c, struct exit *exit, e
 	if (!exit->length)
 		return SVM_OUTSIDE;
 	if (kind == EXIT_CPUID)
-		vector_take_xcr0(&c->vcpu.state); /* it tells of XCR0 */
+		guest_vector_take_xcr0(&c->vcpu.state); /* it tells of XCR0 */
 	exit->kind = kind;
 	return try_fast(c, exit);
 }

@@ -69,7 +69,7 @@ int svm_features_probe(uint32_t wanted)
 	svm_features.pause_filter = r[EDX] & SVM_FEATURE_PAUSE_FILTER;
 	svm_features.tsc_ratio = r[EDX] & SVM_FEATURE_TSC_RATIO;
 	svm_features_choose(wanted, r[EDX]);
-	why = vector_probe(&svm_features.vector);
+	why = guest_vector_probe(&svm_features.vector);
 	if (why)
 		return refuse(why);
 	svm_mitigations_find();
@@ -78,7 +78,7 @@ int svm_features_probe(uint32_t wanted)
 
 void svm_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 {
-	vector_mask_cpuid(&svm_features.vector, leaf, subleaf, registers);
+	guest_vector_mask_cpuid(&svm_features.vector, leaf, subleaf, registers);
 	/* MOV to CR8 by a LOCK prefix is emulated nowhere. */
 	if (leaf == CPUID_LEAF_EXTENDED_FEATURES)
 		registers[ECX] &= ~CPUID_80000001_ECX_CR8_LEGACY;

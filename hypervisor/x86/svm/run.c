@@ -84,7 +84,7 @@ static struct svm_cpu *load_cpu(struct svm_vcpu *c)
 		svm_cpu_set_tsc_ratio(cpu, c->vcpu.state.tsc_ratio);
 	if (cpu->host_xss) /* a guest's XSAVES and XRSTORS would have the host's state */
 		write_msr(MSR_XSS, c->vcpu.state.xss);
-	vector_load(&svm_features.vector, &c->vcpu.state, &c->host_vector);
+	guest_vector_load(&svm_features.vector, &c->vcpu.state, &c->host_vector);
 	svm_debug_load(c);
 	return cpu;
 }
@@ -94,7 +94,7 @@ static void put_cpu(struct svm_vcpu *c, struct svm_cpu *cpu)
 	svm_debug_put(c);
 	/* QEMU's emulated SVM has no exit for XSETBV: what the guest has set is found in the
 	 * register. */
-	vector_put(&svm_features.vector, &c->vcpu.state, &c->host_vector);
+	guest_vector_put(&svm_features.vector, &c->vcpu.state, &c->host_vector);
 	if (svm_features.rdtscp && c->vcpu.state.tsc_aux != cpu->host_tsc_aux)
 		write_msr(MSR_TSC_AUX, cpu->host_tsc_aux);
 	if (cpu->host_xss)

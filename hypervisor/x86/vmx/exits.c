@@ -162,7 +162,7 @@ enum vmx_next vmx_exit_inside(struct vmx_vcpu *c, struct exit *exit)
 	case VMX_REASON_HLT:
 		return handle_instruction(c, exit, EXIT_HLT);
 	case VMX_REASON_VMCALL:
-		vmx_vmcs_take(c); /* the mode matters to it */
+		vmx_vmcs_take_level(c);
 		return handle_instruction(c, exit, EXIT_HYPERCALL);
 	case VMX_REASON_PAUSE:
 		return handle_instruction(c, exit, EXIT_PAUSE);

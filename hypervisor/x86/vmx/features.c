@@ -173,7 +173,7 @@ int vmx_features_probe(void)
 		err = probe_ept();
 	if (err < 0)
 		return err;
-	why = vector_probe(&vmx_features.vector);
+	why = guest_vector_probe(&vmx_features.vector);
 	if (why)
 		return refuse(why);
 	vmx_features.vector.fp_pointers_stay = false; /* that is AMD's */
@@ -199,7 +199,7 @@ void vmx_mask_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
 {
 	uint32_t secondary = vmx_features.secondary;
 
-	vector_mask_cpuid(&vmx_features.vector, leaf, subleaf, registers);
+	guest_vector_mask_cpuid(&vmx_features.vector, leaf, subleaf, registers);
 	if (leaf == CPUID_LEAF_STRUCTURED && !subleaf) {
 		if (!(secondary & VMX_SECONDARY_INVPCID))
 			registers[EBX] &= ~CPUID_7_EBX_INVPCID;

@@ -16,11 +16,13 @@
 #define VMX_R(n) (64 + 8 * ((n)-8))
 
 #define VMX_FIELD_HOST_RSP 0x6c14
+#define VMX_MSR_SPEC_CTRL 0x48
 
 /* Flags of vmx_switch(). */
 #define VMX_SWITCH_LAUNCHED 1
 #define VMX_SWITCH_FILL_RETURNS 2
 #define VMX_SWITCH_CLEAR_BUFFERS 4
 #define VMX_SWITCH_CLEAR_HISTORY 8
+#define VMX_SWITCH_RENEW_IBRS 16
 
 #endif

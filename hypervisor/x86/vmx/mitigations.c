@@ -11,6 +11,9 @@
  *     predictions     dropped (IBPB) between guests of two VMs, and between a guest and whatever
  *                     user code comes next on its CPU: its monitor, or another thread
  *
+ *     IBRS            where it is the host's and of the kind that a write of it begins: renewed at
+ *                     each exit, before the first return (switch.S)
+ *
  * SPEC_CTRL stays the host's while a guest runs: it is not offered to guests, and its MSR exits.
  */
 #include "hw/cpuid.h"
@@ -23,8 +26,6 @@
 enum { EAX, EBX, ECX, EDX };
 
 #define LEAF_7_2_EDX_BHI_CTRL (1u << 4)
-#define MSR_SPEC_CTRL 0x48u
-#define SPEC_CTRL_BHI_DIS_S (UINT64_C(1) << 10)
 
 /* MDS, TAA where there are transactions, and register file data sampling. */
 static bool owes_buffers(const struct vmx_vulnerable *cpu)
@@ -54,6 +55,8 @@ uint32_t vmx_mitigations_choose(const struct vmx_vulnerable *cpu, bool *l1d_flus
 	if ((arch & ARCH_CAPABILITIES_IBRS_ALL) && !(arch & ARCH_CAPABILITIES_BHI_NO) &&
 	    !cpu->history_off)
 		flags |= VMX_SWITCH_CLEAR_HISTORY;
+	if ((cpu->spec_ctrl & SPEC_CTRL_IBRS) && !(arch & ARCH_CAPABILITIES_IBRS_ALL))
+		flags |= VMX_SWITCH_RENEW_IBRS;
 	return flags;
 }
 
@@ -64,11 +67,13 @@ static void look(struct vmx_vulnerable *cpu)
 	host_cpuid(CPUID_LEAF_STRUCTURED, 0, cpu->structured);
 	if (cpu->structured[EDX] & CPUID_7_EDX_ARCH_CAPABILITIES)
 		cpu->arch_capabilities = read_msr(MSR_ARCH_CAPABILITIES);
+	if (cpu->structured[EDX] & CPUID_7_EDX_IBPB)
+		cpu->spec_ctrl = read_msr(MSR_SPEC_CTRL);
 	if (cpu->structured[EAX] < 2)
 		return;
 	host_cpuid(CPUID_LEAF_STRUCTURED, 2, r);
 	cpu->history_off =
-		(r[EDX] & LEAF_7_2_EDX_BHI_CTRL) && (read_msr(MSR_SPEC_CTRL) & SPEC_CTRL_BHI_DIS_S);
+		(r[EDX] & LEAF_7_2_EDX_BHI_CTRL) && (cpu->spec_ctrl & SPEC_CTRL_BHI_DIS_S);
 }
 
 void vmx_mitigations_find(void)
@@ -84,10 +89,11 @@ void vmx_mitigations_find(void)
 	format_text(
 		text, sizeof(text),
 		"vmx: mitigations: return stack filled at exits, branch history %s, buffers %s, "
-		"L1 data cache %s, branch predictions %s",
+		"L1 data cache %s, IBRS %s, branch predictions %s",
 		flags & VMX_SWITCH_CLEAR_HISTORY ? "filled at exits" : "left",
 		flags & VMX_SWITCH_CLEAR_BUFFERS ? "cleared at entries" : "left",
 		vmx_features.l1d_flush ? "flushed after other code" : "left",
+		flags & VMX_SWITCH_RENEW_IBRS ? "renewed at exits" : "left",
 		vmx_features.ibpb ? "dropped between guests and others" : "left (no IBPB)");
 	host_log(HOST_LOG_INFO, text);
 }

@@ -77,16 +77,16 @@ static struct vmx_cpu *load_cpu(struct vmx_vcpu *c, const uint64_t pdptes[4])
 	vmx_mitigations_enter(cpu, vmx_vm_of(c->vcpu.vm)->id);
 	vmx_vmcs_load(c, pdptes);
 	vmx_host_load(c, cpu, moved);
-	vector_load(&vmx_features.vector, &c->vcpu.state, &c->host_vector);
+	guest_vector_load(&vmx_features.vector, &c->vcpu.state, &c->host_vector);
 	vmx_debug_load(c);
 	return cpu;
 }
 
 static void put_cpu(struct vmx_vcpu *c, struct vmx_cpu *cpu)
 {
-	vmx_vmcs_take(c);
+	vmx_vmcs_take_level(c);
 	vmx_debug_put(c);
-	vector_put(&vmx_features.vector, &c->vcpu.state, &c->host_vector);
+	guest_vector_put(&vmx_features.vector, &c->vcpu.state, &c->host_vector);
 	vmx_host_put(c, cpu);
 }
 

@@ -122,7 +122,13 @@ vmx_switch_exit:
 9:	dec	%ecx
 	jnz	7b
 	lfence
-8:	SWITCH_BEFORE_RETURN
+	/* The host's restriction of indirect branches, which holds from its write on: not over a guest. */
+8:	testl	$VMX_SWITCH_RENEW_IBRS, (%rsp)
+	jz	10f
+	mov	$VMX_MSR_SPEC_CTRL, %ecx
+	rdmsr
+	wrmsr
+10:	SWITCH_BEFORE_RETURN
 	mov	%ebx, %eax
 	add	$24, %rsp
 	pop	%r15

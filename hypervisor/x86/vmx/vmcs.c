@@ -43,8 +43,10 @@ void vmx_vmcs_clear(struct vmx_vcpu *c)
 
 /* --- The rest --------------------------------------------------------------------------------- */
 
-static void read_rest(struct cpu_state *s)
+static void read_rest(struct vmx_vcpu *c, struct cpu_state *s)
 {
+	s->gpr[CPU_RSP] = c->rsp = vmread(VMCS_GUEST_RSP);
+	vmx_control_read(s);
 	vmx_segments_read(s);
 	s->gdtr = (struct cpu_table){.base = vmread(VMCS_GUEST_GDTR_BASE),
 				     .limit = (uint16_t)vmread(VMCS_GUEST_GDTR_LIMIT)};
@@ -63,7 +65,7 @@ void vmx_sync_state(struct vcpu *vcpu)
 		return;
 	host_preempt_off();
 	if (vmx_vmcs_activate(c)) {
-		read_rest(&vcpu->state);
+		read_rest(c, &vcpu->state);
 		c->stale = false;
 		if (!c->in_run)
 			vmx_vmcs_clear(c);
@@ -125,7 +127,7 @@ void vmx_vmcs_load(struct vmx_vcpu *c, const uint64_t pdptes[4])
 	}
 	if (pdptes)
 		write_pdptes(c, pdptes);
-	if (c->rsp != s->gpr[CPU_RSP]) {
+	if (!c->stale && c->rsp != s->gpr[CPU_RSP]) {
 		c->rsp = s->gpr[CPU_RSP];
 		vmwrite(VMCS_GUEST_RSP, c->rsp);
 	}
@@ -192,6 +194,13 @@ void vmx_vmcs_enter(struct vmx_vcpu *c)
 		write_cr2(s->cr2);
 }
 
+/* Above 4 GiB there is no other code. */
+static bool is_64_bit(const struct cpu_state *s)
+{
+	return (s->efer & EFER_LMA) &&
+	       (s->rip > UINT32_MAX || (vmread32(VMCS_GUEST_ACCESS_RIGHTS(VMX_CS)) & VMX_AR_L));
+}
+
 void vmx_vmcs_leave(struct vmx_vcpu *c)
 {
 	struct cpu_state *s = &c->vcpu.state;
@@ -204,17 +213,13 @@ void vmx_vmcs_leave(struct vmx_vcpu *c)
 	s->sti_shadow = c->interruptibility & VMX_BLOCKING_BY_STI;
 	s->mov_ss_shadow = c->interruptibility & VMX_BLOCKING_BY_MOV_SS;
 	s->nmi_masked = c->interruptibility & VMX_BLOCKING_BY_NMI;
+	s->segment[CPU_CS].l = is_64_bit(s);
 	s->cr2 = read_cr2();
 }
 
-void vmx_vmcs_take(struct vmx_vcpu *c)
+void vmx_vmcs_take_level(struct vmx_vcpu *c)
 {
-	struct cpu_state *s = &c->vcpu.state;
-
-	s->gpr[CPU_RSP] = c->rsp = vmread(VMCS_GUEST_RSP);
-	vmx_control_read(s);
-	s->cpl = VMX_AR_DPL(vmread32(VMCS_GUEST_ACCESS_RIGHTS(VMX_SS)));
-	s->segment[CPU_CS].l = vmread32(VMCS_GUEST_ACCESS_RIGHTS(VMX_CS)) & VMX_AR_L;
+	c->vcpu.state.cpl = VMX_AR_DPL(vmread32(VMCS_GUEST_ACCESS_RIGHTS(VMX_SS)));
 }
 
 /* --- Its beginning ---------------------------------------------------------------------------- */

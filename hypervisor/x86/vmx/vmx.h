@@ -96,6 +96,7 @@ void vmx_mitigations_find(void);
 struct vmx_vulnerable {
 	uint32_t structured[4];     /* CPUID leaf 7 */
 	uint64_t arch_capabilities; /* 0: it hasn't the MSR */
+	uint64_t spec_ctrl;         /* the host's in kernel mode; 0: it hasn't the MSR */
 	bool history_off;           /* the host has indirect branches ignore the guest's history */
 };
 /* VMX_SWITCH_*, and whether the L1 data cache is owed a flush. */
@@ -143,8 +144,8 @@ struct vmx_vcpu {
 
 	/*
 	 * [own] Which of the VMCS and vcpu.state is right.  At each exit RIP, RFLAGS, what blocks
-	 * events and CR2 are taken over; where the inner loop ends RSP, the control registers, the
-	 * CPL and what CS says of the mode; the rest by sync_state().
+	 * events, CR2 and what CS says of the mode are taken over; where the inner loop ends the
+	 * CPL; the rest by sync_state().
 	 */
 	bool stale;       /* the rest of the state is only in the VMCS */
 	bool load;        /* the VMCS is to be made anew of the state */
@@ -218,9 +219,9 @@ enum vmx_next {
 void vmx_vmcs_init(struct vmx_vcpu *c); /* what doesn't change in a vCPU's life */
 /* Before the inner loop: all that isn't there yet; pdptes: NULL, or what load_pdptes asks for. */
 void vmx_vmcs_load(struct vmx_vcpu *c, const uint64_t pdptes[4]);
-void vmx_vmcs_enter(struct vmx_vcpu *c); /* before each entry */
-void vmx_vmcs_leave(struct vmx_vcpu *c); /* after each exit */
-void vmx_vmcs_take(struct vmx_vcpu *c);  /* where the inner loop ends */
+void vmx_vmcs_enter(struct vmx_vcpu *c);      /* before each entry */
+void vmx_vmcs_leave(struct vmx_vcpu *c);      /* after each exit */
+void vmx_vmcs_take_level(struct vmx_vcpu *c); /* the CPL */
 void vmx_sync_state(struct vcpu *vcpu);
 /* The state is going to be changed by the core, other than its hot part. */
 void vmx_state_changes(struct vmx_vcpu *c);
