@@ -22,9 +22,10 @@
 #define AREA_FLAGS 0u
 #define AREA_TOKEN 4u
 
-#define TOKEN_ALL UINT32_MAX /* everything that the guest waits for is there, or will fault anew   \
-			      */
-#define TOKEN_ID_BITS 12     /* the vCPU's number + 1, so that no token is 0 or TOKEN_ALL */
+#define TOKEN_ALL                                                                                  \
+	UINT32_MAX       /* everything that the guest waits for is there, or will fault anew       \
+			  */
+#define TOKEN_ID_BITS 12 /* the vCPU's number + 1, so that no token is 0 or TOKEN_ALL */
 _Static_assert(VCPU_ID_LIMIT + 1 < (1u << TOKEN_ID_BITS) - 1, "a vCPU's number in a token");
 
 #define VECTOR_FIRST 16 /* those below can't be an interrupt's */
