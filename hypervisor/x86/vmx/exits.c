@@ -240,7 +240,7 @@ static bool handle_ept_violation(struct vmx_vcpu *c, struct exit *exit)
 	bool write = c->qualification & VMX_EPT_VIOLATION_WRITE;
 
 	if (c->vcpu.async_faults)
-		vmx_vmcs_take(c); /* whether it can be told depends on where it is */
+		vmx_vmcs_take_level(c); /* whether it can be told depends on it */
 	switch (stage2_fault_of(stage2, &c->spare, &c->vcpu, c->gpa, write)) {
 	case 0:
 		return false;
