@@ -9,9 +9,11 @@
  */
 #include <linux/errno.h>
 
+#include "hw/uart.h"
 #include "lib/bits.h"
 #include "lib/bytes.h"
 #include "tests/type1/processes/check.h"
+#include "type1/process/ports.h"
 
 #define PAGE (4 * KIB)
 #define LARGE (2 * MIB)
@@ -22,6 +24,8 @@
 #define LAST_USER_PAGE UINT64_C(0x00007fffffffe000)
 #define PAST 1 /* a deadline that is over */
 #define THREADS 4u
+#define DELAY_PORT 0x80 /* whatever is written there does nothing */
+#define SCRATCH 0x3c
 #define KEYS_MAX 32u /* that a wait at a port takes */
 
 static uint8_t *map(uint64_t size, unsigned flags)
@@ -559,6 +563,25 @@ static void use_up_memory(void)
 		parts[0][at] = parts[1][at] = 1;
 }
 
+/* A process with the machine's console: its ports are there, and its screen, uncached, but to be
+ * run; the port that it then uses isn't one of them. */
+static void test_console(void)
+{
+	uint64_t screen = process_info->handles.screen, size;
+
+	EXPECT(process_info->has_console, 1);
+	port_out(UART_COM1_PORT + UART_SCR, SCRATCH);
+	EXPECT(port_in(UART_COM1_PORT + UART_SCR), SCRATCH);
+	EXPECT(process_info->screen.kind, TYPE1_SCREEN_TEXT);
+	size = (uint64_t)call1(TYPE1_MEMORY_SIZE, screen);
+	EXPECT(size, PAGE);
+	EXPECT(call4(TYPE1_MEMORY_ATTACH, screen, 0, size, TYPE1_MEMORY_EXECUTE), -EINVAL);
+	EXPECT(call4(TYPE1_MEMORY_ATTACH, screen, 0, 2 * size, TYPE1_MEMORY_WRITE), -EINVAL);
+	EXPECT_THAT(call4(TYPE1_MEMORY_ATTACH, screen, 0, size, TYPE1_MEMORY_WRITE) > 0);
+	if (!check_end())
+		port_out(DELAY_PORT, 0);
+}
+
 static void fault(const char *how)
 {
 	if (text_equal(how, "kernel"))
@@ -576,7 +599,9 @@ static void fault(const char *how)
 	else if (text_equal(how, "privileged"))
 		__asm__ volatile("hlt");
 	else if (text_equal(how, "port"))
-		__asm__ volatile("outb %%al, $0x80" : : "a"(0));
+		port_out(DELAY_PORT, 0);
+	else if (text_equal(how, "console"))
+		test_console();
 	else if (text_equal(how, "jump")) /* SYSCALL and SYSRET at the end of what is canonical */
 		__asm__ volatile("jmp *%0" : : "r"(NOT_CANONICAL));
 }
@@ -637,6 +662,9 @@ int main(const struct type1_info *info)
 		return 0;
 	}
 	EXPECT(info->version, TYPE1_VERSION);
+	EXPECT(info->has_console, 0);
+	EXPECT(info->screen.kind, TYPE1_SCREEN_NONE);
+	EXPECT(info->handles.screen, 0);
 	test_memory();
 	test_large_pages();
 	test_memory_on_demand();
