@@ -255,6 +255,34 @@ static void some_interrupts_are_not(void **state)
 	assert_false(injects_virtual(0x31));
 }
 
+/* A CPU that forgets its shadow at VMRUN would exit for the window at once. */
+static void a_window_behind_sti_is_a_step_away(void **state)
+{
+	struct vmcb_control *control = &c->vmcb->control;
+	struct vcpu *vcpu = &c->vcpu;
+	bool next_rip = svm_features.next_rip;
+
+	(void)state;
+	vcpu->state.rflags = RFLAGS_RESERVED_ONE | RFLAGS_IF;
+	vcpu->state.sti_shadow = true;
+	vcpu->want_window = true;
+	svm_features.next_rip = false;
+	svm_inject(c);
+	assert_false(control->virtual_interrupt & SVM_V_IRQ);
+	assert_true(c->stepping_event);
+	vcpu->state.sti_shadow = false;
+	svm_inject(c);
+	assert_true(control->virtual_interrupt & SVM_V_IRQ);
+	assert_false(c->stepping_event);
+	svm_features.next_rip = true;
+	vcpu->state.sti_shadow = true;
+	svm_inject(c);
+	assert_true(control->virtual_interrupt & SVM_V_IRQ);
+	assert_false(c->stepping_event);
+	svm_features.next_rip = next_rip;
+	vcpu->want_window = false;
+}
+
 static void masks_nmis_until_iret(void **state)
 {
 	struct vmcb_control *control = &c->vmcb->control;
@@ -270,7 +298,7 @@ static void masks_nmis_until_iret(void **state)
 	vcpu->want_nmi_window = true;
 	svm_inject(c);
 	assert_false(control->intercept_misc1 & SVM_INTERCEPT_IRET);
-	assert_true(c->nmi_stepping);
+	assert_true(c->stepping_event);
 	svm_take_back(c); /* an exit in front of it */
 	assert_true(vcpu->state.nmi_masked);
 	vcpu->state.rip = 0x200;
@@ -346,7 +374,7 @@ static void cpu_keeps_an_nmi(void **state)
 	assert_true(vcpu->want_nmi_window);
 	/* It is taken with no exit in between, and counted off. */
 	assert_int_equal(run_with_vnmi(GUEST_ENDS_NMI), 1);
-	assert_false(c->nmi_stepping);
+	assert_false(c->stepping_event);
 	assert_true(vcpu->state.nmi_masked);
 	assert_int_equal(vcpu->nmi_pending, 0);
 	assert_false(vcpu->want_nmi_window);
@@ -400,7 +428,7 @@ static void two_nmis_are_two(void **state)
 	vcpu->want_nmi_window = true;
 	vcpu->state.sti_shadow = true;
 	assert_int_equal(run_with_vnmi(GUEST_RUNS), 0);
-	assert_true(c->nmi_stepping);
+	assert_true(c->stepping_event);
 	assert_int_equal(vcpu->nmi_pending, 2);
 }
 
@@ -524,6 +552,7 @@ int main(void)
 		TEST(injects),
 		TEST(interrupts_are_virtual),
 		TEST(some_interrupts_are_not),
+		TEST(a_window_behind_sti_is_a_step_away),
 		TEST(masks_nmis_until_iret),
 #define VNMI_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_vnmi, tear_down)
 		VNMI_TEST(cpu_keeps_an_nmi),

@@ -55,7 +55,7 @@ void svm_debug_put(struct svm_vcpu *c)
 /* Whether a step is under way: ours, or the debugger's. */
 static bool is_stepping(const struct svm_vcpu *c)
 {
-	return c->nmi_stepping || c->vcpu.debug_step;
+	return c->stepping_event || c->vcpu.debug_step;
 }
 
 void svm_debug_enter(struct svm_vcpu *c)
@@ -139,7 +139,7 @@ enum svm_next svm_debug_exception(struct svm_vcpu *c, unsigned vector, struct ex
 		s->dr6 &= ~(DR6_BS | DR6_B_MASK);
 		return SVM_CORE;
 	}
-	if (c->nmi_stepping && (s->dr6 & DR6_BS) && !c->stepping_tf) {
+	if (c->stepping_event && (s->dr6 & DR6_BS) && !c->stepping_tf) {
 		s->dr6 &= ~DR6_BS;
 		if (!(s->dr6 & (DR6_B_MASK | DR6_BT)))
 			return SVM_CORE; /* the step is done: the core looks at what waits */

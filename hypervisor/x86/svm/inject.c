@@ -164,6 +164,13 @@ static void vnmi_leave(struct svm_vcpu *c)
 		vcpu->want_nmi_window = --vcpu->nmi_pending;
 }
 
+/* QEMU's emulated SVM, which has no next RIP either, forgets at VMRUN that the guest is behind STI:
+ * V_IRQ would be taken before the instruction that is to come first. */
+static bool forgets_shadow(const struct svm_vcpu *c)
+{
+	return !svm_features.next_rip && (c->vcpu.state.sti_shadow || c->vcpu.state.mov_ss_shadow);
+}
+
 /* --- Entry and exit --------------------------------------------------------------------------- */
 
 void svm_inject(struct svm_vcpu *c)
@@ -173,18 +180,18 @@ void svm_inject(struct svm_vcpu *c)
 
 	c->vmcb->control.event_injection = 0;
 	/* First: what is delivered may need V_IRQ, which the window has no use for any more. */
-	set_window(c, vcpu->want_window);
+	c->stepping_event = vcpu->want_window && forgets_shadow(c);
+	set_window(c, vcpu->want_window && !c->stepping_event);
 	if (event)
 		deliver(c);
 	set_iret_intercept(c, vcpu->state.nmi_masked &&
 				      !(c->exit_work & (SVM_WORK_IRET | SVM_WORK_VNMI)));
-	c->nmi_stepping = false;
 	if (!vcpu->want_nmi_window || is_kept(c))
 		return;
 	if (event)
 		host_kick_cpu(c->cpu); /* exits when the event is delivered, before its handler */
 	else if (!vcpu->state.nmi_masked || (c->exit_work & SVM_WORK_IRET))
-		c->nmi_stepping = true;
+		c->stepping_event = true;
 }
 
 void svm_iret(struct svm_vcpu *c)

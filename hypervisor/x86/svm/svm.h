@@ -171,7 +171,7 @@ struct svm_vcpu {
 	bool window;           /* V_IRQ is set, to exit when interrupts are possible */
 	uint8_t virq;          /* with SVM_WORK_VIRQ: its vector */
 	bool nmi_kept;         /* with SVM_WORK_VNMI: one waits in the VMCB */
-	bool nmi_stepping;     /* TF is to be set, to exit where an NMI can be taken */
+	bool stepping_event;   /* TF is to be set, to exit where what waits can be taken */
 	bool stepping;         /* TF is ours, or the debugger's ... */
 	bool stepping_tf;      /* ... but the guest has it set, too */
 
