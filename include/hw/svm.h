@@ -36,7 +36,10 @@
 #define SVM_INTERCEPT_RDPMC (1u << 15)
 #define SVM_INTERCEPT_CPUID (1u << 18)
 #define SVM_INTERCEPT_RSM (1u << 19)
+#define SVM_INTERCEPT_PUSHF (1u << 16)
+#define SVM_INTERCEPT_POPF (1u << 17)
 #define SVM_INTERCEPT_IRET (1u << 20)
+#define SVM_INTERCEPT_INT_N (1u << 21)
 #define SVM_INTERCEPT_INVD (1u << 22)
 #define SVM_INTERCEPT_PAUSE (1u << 23)
 #define SVM_INTERCEPT_HLT (1u << 24)
@@ -205,7 +208,10 @@ _Static_assert(offsetof(struct vmcb_save, pat) == 0x268, "APM2 table B-2");
 #define SVM_EXIT_RDPMC 0x6fu
 #define SVM_EXIT_CPUID 0x72u
 #define SVM_EXIT_RSM 0x73u
+#define SVM_EXIT_PUSHF 0x70u
+#define SVM_EXIT_POPF 0x71u
 #define SVM_EXIT_IRET 0x74u
+#define SVM_EXIT_INT_N 0x75u
 #define SVM_EXIT_INVD 0x76u
 #define SVM_EXIT_PAUSE 0x77u
 #define SVM_EXIT_HLT 0x78u

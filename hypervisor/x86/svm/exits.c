@@ -213,6 +213,9 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 		return c->vcpu.inject.kind == CPU_EVENT_NONE && !c->vcpu.want_nmi_window ? SVM_AGAIN
 											 : SVM_CORE;
 	case SVM_EXIT_VINTR:
+	case SVM_EXIT_PUSHF: /* of these only while stepping: the interrupt can't come behind it */
+	case SVM_EXIT_POPF:
+	case SVM_EXIT_INT_N:
 		exit->kind = EXIT_INTERRUPT_WINDOW;
 		return SVM_CORE;
 	case SVM_EXIT_FERR_FREEZE:

@@ -115,13 +115,14 @@ static void set_window(struct svm_vcpu *c, bool want)
 	c->clean &= ~(SVM_CLEAN_INTERCEPTS | SVM_CLEAN_VIRTUAL_INTERRUPT);
 }
 
-static void set_iret_intercept(struct svm_vcpu *c, bool want)
+/* Of intercept_misc1: all of bits, or none. */
+static void set_intercepts(struct svm_vcpu *c, uint32_t bits, bool want)
 {
 	uint32_t *intercepts = &c->vmcb->control.intercept_misc1;
 
-	if (want == ((*intercepts & SVM_INTERCEPT_IRET) != 0))
+	if (want == ((*intercepts & bits) != 0))
 		return;
-	*intercepts ^= SVM_INTERCEPT_IRET;
+	*intercepts ^= bits;
 	c->clean &= ~SVM_CLEAN_INTERCEPTS;
 }
 
@@ -164,6 +165,9 @@ static void vnmi_leave(struct svm_vcpu *c)
 		vcpu->want_nmi_window = --vcpu->nmi_pending;
 }
 
+/* What would see a TF that is ours, or not be stepped. */
+#define INTERCEPT_FLAGS (SVM_INTERCEPT_PUSHF | SVM_INTERCEPT_POPF | SVM_INTERCEPT_INT_N)
+
 /* QEMU's emulated SVM, which has no next RIP either, forgets at VMRUN that the guest is behind STI:
  * V_IRQ would be taken before the instruction that is to come first. */
 static bool forgets_shadow(const struct svm_vcpu *c)
@@ -182,10 +186,11 @@ void svm_inject(struct svm_vcpu *c)
 	/* First: what is delivered may need V_IRQ, which the window has no use for any more. */
 	c->stepping_event = vcpu->want_window && forgets_shadow(c);
 	set_window(c, vcpu->want_window && !c->stepping_event);
+	set_intercepts(c, INTERCEPT_FLAGS, c->stepping_event);
 	if (event)
 		deliver(c);
-	set_iret_intercept(c, vcpu->state.nmi_masked &&
-				      !(c->exit_work & (SVM_WORK_IRET | SVM_WORK_VNMI)));
+	set_intercepts(c, SVM_INTERCEPT_IRET,
+		       vcpu->state.nmi_masked && !(c->exit_work & (SVM_WORK_IRET | SVM_WORK_VNMI)));
 	if (!vcpu->want_nmi_window || is_kept(c))
 		return;
 	if (event)
