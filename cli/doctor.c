@@ -160,11 +160,19 @@ static void doctor_print_node(const char *label, enum engine_choice choice,
 		printf("%-11s %s\n", label, engine->why.text);
 }
 
+/* As far as CPUID tells: of VMX more stands in MSRs alone. */
+static bool doctor_can_run_driver(const struct doctor_cpu *cpu)
+{
+	return (cpu->svm && cpu->nested_paging) || cpu->vmx;
+}
+
+#define DRIVER_NEEDS "needs AMD SVM with nested paging, or Intel VMX with EPT"
+
 /* Advice to load the driver would mislead where it can't run. */
 static void doctor_print_driver(const struct doctor_cpu *cpu, const struct doctor_engine *engine)
 {
-	if (engine->error == -ENOENT && !(cpu->svm && cpu->nested_paging))
-		printf("driver      there is no %s: it needs AMD SVM with nested paging\n",
+	if (engine->error == -ENOENT && !doctor_can_run_driver(cpu))
+		printf("driver      there is no %s: it " DRIVER_NEEDS "\n",
 		       engine_node(ENGINE_DYAD));
 	else
 		doctor_print_node("driver", ENGINE_DYAD, engine);
@@ -178,12 +186,10 @@ static void doctor_print_advice(const struct doctor_cpu *cpu, const struct docto
 		return;
 	}
 	printf("better      ");
-	if (cpu->svm && cpu->nested_paging)
+	if (doctor_can_run_driver(cpu))
 		printf("dyad: %s\n", engines[ENGINE_DYAD].why.text);
 	else if (engines[ENGINE_KVM].error == 0)
-		puts("there is none on this processor: dyad needs AMD SVM with nested paging");
-	else if (cpu->vmx)
-		printf("kvm: %s\n", engines[ENGINE_KVM].why.text);
+		puts("there is none on this processor: dyad " DRIVER_NEEDS);
 	else if (cpu->virtual)
 		puts("ask whoever runs this virtual machine for nested virtualization");
 	else

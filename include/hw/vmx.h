@@ -23,9 +23,10 @@
 #define MSR_VMX_EXIT 0x483u
 #define MSR_VMX_ENTRY 0x484u
 #define MSR_VMX_MISC 0x485u
-#define VMX_MISC_TIMER_SHIFT(misc) ((unsigned)(misc)&0x1f) /* of the TSC, to the preemption timer  \
-							    */
-#define VMX_MISC_INJECT_LENGTH_0 (UINT64_C(1) << 30)       /* INT n may be injected with length 0 */
+#define VMX_MISC_TIMER_SHIFT(misc)                                                                 \
+	((unsigned)(misc)&0x1f)                      /* of the TSC, to the preemption timer        \
+						      */
+#define VMX_MISC_INJECT_LENGTH_0 (UINT64_C(1) << 30) /* INT n may be injected with length 0 */
 #define MSR_VMX_CR0_FIXED0 0x486u
 #define MSR_VMX_CR0_FIXED1 0x487u
 #define MSR_VMX_CR4_FIXED0 0x488u

@@ -29,7 +29,7 @@
 #define HALT_TICKS 1000000 /* long enough for the other CPU to have halted again */
 #define NO_HYPERCALL 0xffff
 #define VENDOR_INTEL 0x756e6547u /* "Genu", in EBX */
-#define FRESH_MEMORY 0x2000000 /* up to 32 MiB + 9 MiB: the machine has more */
+#define FRESH_MEMORY 0x2000000   /* up to 32 MiB + 9 MiB: the machine has more */
 #define PAGE 4096
 
 static void nothing(void)

@@ -152,6 +152,7 @@ enum vmx_next vmx_exit_inside(struct vmx_vcpu *c, struct exit *exit)
 	case VMX_REASON_INIT:
 	case VMX_REASON_SIPI:
 	case VMX_REASON_MACHINE_CHECK:
+	case VMX_REASON_PREEMPTION_TIMER:
 		return VMX_AGAIN;
 	case VMX_REASON_INTERRUPT_WINDOW:
 		exit->kind = EXIT_INTERRUPT_WINDOW;

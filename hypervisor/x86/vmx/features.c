@@ -44,8 +44,8 @@ struct control_word {
 
 static const struct control_word words[] = {
 	{MSR_VMX_PIN, MSR_VMX_TRUE_PIN,
-	 VMX_PIN_EXTERNAL_INTERRUPT | VMX_PIN_NMI | VMX_PIN_VIRTUAL_NMIS, 0, 0, &vmx_features.pin,
-	 "vmx: this CPU has no virtual NMIs, which are needed"},
+	 VMX_PIN_EXTERNAL_INTERRUPT | VMX_PIN_NMI | VMX_PIN_VIRTUAL_NMIS, VMX_PIN_PREEMPTION_TIMER,
+	 0, &vmx_features.pin, "vmx: this CPU has no virtual NMIs, which are needed"},
 	{MSR_VMX_PRIMARY, MSR_VMX_TRUE_PRIMARY,
 	 VMX_PRIMARY_TSC_OFFSET | VMX_PRIMARY_HLT | VMX_PRIMARY_MWAIT | VMX_PRIMARY_RDPMC |
 		 VMX_PRIMARY_CR8_LOAD | VMX_PRIMARY_CR8_STORE | VMX_PRIMARY_MOV_DR |

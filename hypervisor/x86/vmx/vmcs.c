@@ -21,6 +21,13 @@ _Static_assert(VMX_RAX == 8 * CPU_RAX && VMX_RCX == 8 * CPU_RCX && VMX_RDX == 8 
 #define PAUSE_GAP 128u
 #define PAUSE_WINDOW 4096u
 
+/*
+ * The guest exits at the latest after so long.  The CPU has each interrupt of the host's make it
+ * exit, but Bochs 2.7 doesn't where interrupts were off at the entry and are in the guest, until it
+ * changes that.
+ */
+#define GUEST_MILLISECONDS 4u
+
 /* --- Which VMCS is the current one ------------------------------------------------------------ */
 
 bool vmx_vmcs_activate(struct vmx_vcpu *c)
@@ -245,6 +252,9 @@ void vmx_vmcs_init(struct vmx_vcpu *c)
 {
 	c->primary = vmx_features.primary;
 	vmwrite(VMCS_PIN, vmx_features.pin);
+	if (vmx_features.pin & VMX_PIN_PREEMPTION_TIMER)
+		vmwrite(VMCS_PREEMPTION_TIMER, (uint64_t)host_tsc_khz() * GUEST_MILLISECONDS >>
+						       VMX_MISC_TIMER_SHIFT(vmx_features.misc));
 	vmwrite(VMCS_PRIMARY, c->primary);
 	write_secondary(c);
 	vmwrite(VMCS_EXIT_CONTROLS, vmx_features.exit);
