@@ -54,7 +54,7 @@ static bool fetch(struct task_switch *t, uint16_t selector, uint8_t vector,
 {
 	const struct cpu_state *s = &t->vcpu->state;
 	bool local = selector & SELECTOR_LDT;
-	uint64_t base = local ? s->ldtr.base : s->gdtr.base, d;
+	uint64_t base = local ? s->ldtr.base : s->gdtr.base, d = 0;
 	uint32_t limit = local ? s->ldtr.limit : s->gdtr.limit, offset = selector & SELECTOR_INDEX;
 
 	if ((local && s->ldtr.unusable) || offset + 7 > limit)
@@ -83,8 +83,8 @@ bool task_find(struct task_switch *t)
 
 static bool load_ldt(struct task_switch *t, uint16_t selector)
 {
-	struct cpu_segment *ldtr = &t->vcpu->state.ldtr, segment;
-	uint64_t at;
+	struct cpu_segment *ldtr = &t->vcpu->state.ldtr, segment = {0};
+	uint64_t at = 0;
 
 	task_segment_null(ldtr, selector);
 	if (is_null(selector))
@@ -123,8 +123,8 @@ static bool take(struct task_switch *t, unsigned which, struct cpu_segment *segm
 static bool load_code(struct task_switch *t, uint16_t selector)
 {
 	unsigned rpl = selector & SELECTOR_RPL;
-	struct cpu_segment segment;
-	uint64_t at;
+	struct cpu_segment segment = {0};
+	uint64_t at = 0;
 
 	if (is_null(selector))
 		return task_fault(t, CPU_VECTOR_TS, 0);
@@ -141,8 +141,8 @@ static bool load_code(struct task_switch *t, uint16_t selector)
 static bool load_stack(struct task_switch *t, uint16_t selector)
 {
 	const struct cpu_state *s = &t->vcpu->state;
-	struct cpu_segment segment;
-	uint64_t at;
+	struct cpu_segment segment = {0};
+	uint64_t at = 0;
 
 	if (is_null(selector))
 		return task_fault(t, CPU_VECTOR_TS, 0);
@@ -159,8 +159,8 @@ static bool load_stack(struct task_switch *t, uint16_t selector)
 static bool load_data(struct task_switch *t, unsigned which, uint16_t selector)
 {
 	unsigned level = MAX(t->vcpu->state.cpl, selector & SELECTOR_RPL);
-	struct cpu_segment segment;
-	uint64_t at;
+	struct cpu_segment segment = {0};
+	uint64_t at = 0;
 
 	if (is_null(selector))
 		return true;

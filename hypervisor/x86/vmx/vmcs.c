@@ -164,17 +164,17 @@ static uint32_t find_interruptibility(const struct vmx_vcpu *c, const struct cpu
 	return s->sti_shadow && (s->rflags & RFLAGS_IF) ? value | VMX_BLOCKING_BY_STI : value;
 }
 
-/* Where events are blocked, a step of the guest's own waits as a pending debug exception: an
- * entry's rules have it so; SDM3 section 27.3.1.5. */
+/*
+ * With TF set.  Where events are blocked a step waits as a pending debug exception, as an entry's
+ * rules have it (SDM3 section 27.3.1.5); elsewhere none waits: Bochs leaves one behind exits in the
+ * middle of an instruction.
+ */
 static void set_pending_step(struct vmx_vcpu *c)
 {
 	bool blocked = c->interruptibility & (VMX_BLOCKING_BY_STI | VMX_BLOCKING_BY_MOV_SS);
-	bool want = blocked && (c->rflags & RFLAGS_TF);
 
-	if (want == c->pending_step)
-		return;
-	c->pending_step = want;
-	vmwrite(VMCS_GUEST_PENDING_DEBUG, want ? VMX_PENDING_DEBUG_BS : 0);
+	c->pending_step = blocked && (c->rflags & RFLAGS_TF);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, c->pending_step ? VMX_PENDING_DEBUG_BS : 0);
 }
 
 void vmx_vmcs_enter(struct vmx_vcpu *c)

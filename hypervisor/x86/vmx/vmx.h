@@ -142,53 +142,42 @@ struct vmx_vcpu {
 	uint32_t *vmcs;   /* [const] */
 	uint64_t vmcs_physical;
 
+	/* [own] What the VMCS has. */
+	uint64_t rip, rsp, rflags, dr7;
+	uint32_t primary, exceptions, interruptibility;
+	bool pending_step;
+
 	/*
 	 * [own] Which of the VMCS and vcpu.state is right.  At each exit RIP, RFLAGS, what blocks
 	 * events, CR2 and what CS says of the mode are taken over; where the inner loop ends the
 	 * CPL; the rest by sync_state().
 	 */
-	bool stale;       /* the rest of the state is only in the VMCS */
-	bool load;        /* the VMCS is to be made anew of the state */
-	bool load_pdptes; /* the page directory pointers too, from the guest's memory */
-	bool active;      /* the VMCS is the current one of the CPU that runs this thread */
-	bool launched;
-	bool in_run; /* inside KVM_RUN: the thread's loss of its CPU will be told */
-
-	/* [own] What the VMCS has. */
-	uint64_t rip, rsp, rflags, dr7;
-	uint32_t primary, exceptions, interruptibility;
-	bool pending_step;
-	struct vmx_host host;
+	bool stale;           /* the rest of the state is only in the VMCS */
+	bool load;            /* the VMCS is to be made anew of the state */
+	bool load_pdptes;     /* the page directory pointers too, from the guest's memory */
+	struct vmx_host host; /* [own] */
 
 	/* [own] Where it ran last, and under what. */
-	unsigned cpu;
 	uint64_t cpu_epoch; /* never 0 once it has run */
 	uint64_t vpid_generation;
 	uint64_t flushed; /* stage2.generation at the last flush of its EPT's entries here */
+	unsigned cpu;
+	bool active; /* the VMCS is the current one of the CPU that runs this thread */
+	bool launched;
+	bool in_run; /* inside KVM_RUN: the thread's loss of its CPU will be told */
 
+	/* [own] The exit: what reason has it have. */
+	uint8_t instruction_length; /* of a task switch */
+	uint32_t reason;
+	uint32_t interruption; /* of an exception's exit */
+	uint64_t qualification, gpa;
+	uint32_t vectoring; /* the event whose delivery it came in, where one may */
+
+	/* [any] Counts up at each exit of the guest. */
+	uint32_t entries;
 	/* [any] 0, or 1 + the CPU in whose inner loop it is: from before kicked and the generation
 	 * are looked at until the guest has exited. */
 	uint32_t inside;
-	uint32_t entries; /* [any] counts up at each exit of the guest */
-
-	/* [own] The exit. */
-	uint32_t reason;
-	uint32_t interruption;       /* of an exception's exit */
-	uint32_t vectoring;          /* the event whose delivery it came in, where one may */
-	uint8_t instruction_length;  /* of a task switch */
-	uint64_t qualification, gpa; /* where reason says that there is one */
-
-	/* [own] An injected INT n, whose delivery may exit. */
-	bool soft_injected;
-	uint64_t soft_rip;
-
-	/* [own] Debug registers. */
-	bool stepping;    /* TF is the debugger's ... */
-	bool stepping_tf; /* ... but the guest has it set, too */
-	bool debug_live;  /* the guest has its own registers for now, and accesses don't exit */
-	uint64_t host_dr[4], host_dr7;
-
-	struct vector_host host_vector; /* [own] */
 
 	/* [own] An access that the core works on. */
 	enum { VMX_ACCESS_NONE, VMX_ACCESS_PORT, VMX_ACCESS_EMULATION } access;
@@ -197,9 +186,20 @@ struct vmx_vcpu {
 	uint8_t port_size, port_length;
 	bool port_write;
 	bool step_done; /* the debugger waits for an instruction that has ended */
-	struct emulate emulate;
 
-	struct stage2_spare spare; /* [own] */
+	/* [own] An injected INT n, whose delivery may exit. */
+	bool soft_injected;
+	uint64_t soft_rip;
+	struct emulate emulate; /* [own] */
+
+	/* [own] Debug registers. */
+	uint64_t host_dr[4], host_dr7;
+	bool stepping;    /* TF is the debugger's ... */
+	bool stepping_tf; /* ... but the guest has it set, too */
+	bool debug_live;  /* the guest has its own registers for now, and accesses don't exit */
+
+	struct vector_host host_vector; /* [own] */
+	struct stage2_spare spare;      /* [own] */
 };
 
 static inline struct vmx_vcpu *vmx_of(struct vcpu *vcpu)
