@@ -213,9 +213,6 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 		return c->vcpu.inject.kind == CPU_EVENT_NONE && !c->vcpu.want_nmi_window ? SVM_AGAIN
 											 : SVM_CORE;
 	case SVM_EXIT_VINTR:
-	case SVM_EXIT_PUSHF: /* of these only while stepping: the interrupt can't come behind it */
-	case SVM_EXIT_POPF:
-	case SVM_EXIT_INT_N:
 		exit->kind = EXIT_INTERRUPT_WINDOW;
 		return SVM_CORE;
 	case SVM_EXIT_FERR_FREEZE:
@@ -252,6 +249,11 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 	if (is_debug_register(code) && !c->vcpu.debug_hardware) {
 		svm_debug_take(c);
 		return SVM_AGAIN;
+	}
+	/* Only while stepping: the interrupt can't come behind these. */
+	if (code == SVM_EXIT_PUSHF || code == SVM_EXIT_POPF || code == SVM_EXIT_INT_N) {
+		exit->kind = EXIT_INTERRUPT_WINDOW;
+		return SVM_CORE;
 	}
 	if (code == SVM_EXIT_AVIC_INCOMPLETE_IPI || code == SVM_EXIT_AVIC_NOACCEL)
 		return svm_avic_exit(c);

@@ -116,7 +116,8 @@ static void set_window(struct svm_vcpu *c, bool want)
 }
 
 /* Of intercept_misc1: all of bits, or none. */
-static void set_intercepts(struct svm_vcpu *c, uint32_t bits, bool want)
+__attribute__((always_inline)) static inline void set_intercepts(struct svm_vcpu *c, uint32_t bits,
+								 bool want)
 {
 	uint32_t *intercepts = &c->vmcb->control.intercept_misc1;
 
@@ -175,6 +176,15 @@ static bool forgets_shadow(const struct svm_vcpu *c)
 	return !svm_features.next_rip && (c->vcpu.state.sti_shadow || c->vcpu.state.mov_ss_shadow);
 }
 
+__attribute__((noinline)) static void change_window(struct svm_vcpu *c)
+{
+	bool want = c->vcpu.want_window;
+
+	c->stepping_event = want && forgets_shadow(c);
+	set_window(c, want && !c->stepping_event);
+	set_intercepts(c, INTERCEPT_FLAGS, c->stepping_event);
+}
+
 /* --- Entry and exit --------------------------------------------------------------------------- */
 
 void svm_inject(struct svm_vcpu *c)
@@ -184,9 +194,8 @@ void svm_inject(struct svm_vcpu *c)
 
 	c->vmcb->control.event_injection = 0;
 	/* First: what is delivered may need V_IRQ, which the window has no use for any more. */
-	c->stepping_event = vcpu->want_window && forgets_shadow(c);
-	set_window(c, vcpu->want_window && !c->stepping_event);
-	set_intercepts(c, INTERCEPT_FLAGS, c->stepping_event);
+	if (vcpu->want_window | c->window | c->stepping_event)
+		change_window(c);
 	if (event)
 		deliver(c);
 	set_intercepts(c, SVM_INTERCEPT_IRET,
