@@ -194,7 +194,7 @@ void svm_inject(struct svm_vcpu *c)
 
 	c->vmcb->control.event_injection = 0;
 	/* First: what is delivered may need V_IRQ, which the window has no use for any more. */
-	if (vcpu->want_window | c->window | c->stepping_event)
+	if (vcpu->want_window || c->window || c->stepping_event)
 		change_window(c);
 	if (event)
 		deliver(c);
