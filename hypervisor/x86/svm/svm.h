@@ -156,10 +156,10 @@ struct svm_vcpu {
 	uint64_t loaded_cr0;           /* what of the VMCB's CR0 the state has */
 
 	/* [own] Where it ran last, and under what. */
-	unsigned cpu;
 	uint64_t asid_generation;
 	uint64_t flushed; /* stage2.generation at the last flush of its TLB entries */
-	uint32_t clean;   /* what of the VMCB has not been written since it last ran */
+	unsigned cpu;
+	uint32_t clean; /* what of the VMCB has not been written since it last ran */
 
 	/* [any] 0, or 1 + the CPU in whose inner loop it is: from before kicked and the generation
 	 * are looked at until the guest has exited. */
@@ -183,13 +183,13 @@ struct svm_vcpu {
 	struct vector_host host_vector;
 
 	/* [own] An access that the core works on. */
-	enum { SVM_ACCESS_NONE, SVM_ACCESS_PORT, SVM_ACCESS_EMULATION } access;
 	uint64_t access_rip; /* of the instruction */
+	uint64_t next_rip;
+	enum { SVM_ACCESS_NONE, SVM_ACCESS_PORT, SVM_ACCESS_EMULATION } access;
 	uint16_t port;
 	uint8_t port_size;
 	bool port_write;
 	bool step_done; /* the debugger waits for an instruction that has ended */
-	uint64_t next_rip;
 	struct emulate emulate;
 
 	struct svm_length lengths[SVM_LENGTHS]; /* [own] */
