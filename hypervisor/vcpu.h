@@ -54,7 +54,11 @@ struct vcpu {
 	bool blocked;         /* [any] the run loop waits, or is about to */
 	bool in_guest;        /* [any] between the run loop's entry and exit of backend->run() */
 	uint32_t guest_exits; /* [any] counts how often in_guest went false */
-	uint32_t requests;    /* [any] VCPU_REQUEST_* */
+
+	/* Of backends on hardware, x86/inside.h.  [any] 0, or 1 + the CPU in whose inner loop it
+	 * is; counts up at each exit of the guest. */
+	uint32_t inside, entries;
+	uint32_t requests; /* [any] VCPU_REQUEST_* */
 
 	/* [own] to the backend */
 	struct cpu_event inject;

@@ -390,6 +390,18 @@ int stage2_fault_of(struct stage2 *s, struct stage2_spare *spare, struct vcpu *v
 	return stage2_fault(s, spare, gpa, write, true);
 }
 
+const char *stage2_failure(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "a page table is not in memory that can be written";
+	case -ENOMEM:
+		return "there is no memory for the tables of its memory";
+	default:
+		return "a page of its memory is not there";
+	}
+}
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 int stage2_create(struct stage2 *s, const struct stage2_format *format, unsigned levels,

@@ -85,6 +85,8 @@ int stage2_fault(struct stage2 *s, struct stage2_spare *spare, uint64_t gpa, boo
  * to be read first, it is: -EINTR then. */
 int stage2_fault_of(struct stage2 *s, struct stage2_spare *spare, struct vcpu *vcpu, uint64_t gpa,
 		    bool write);
+/* For the log, why a VM ends for an error of these; -ENOENT: by a page table in a device. */
+const char *stage2_failure(int err);
 
 /*
  * backend.h's memory_changed(): nothing of the range that isn't so any more is used when it

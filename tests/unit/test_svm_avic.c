@@ -56,9 +56,9 @@ static bool enter(unsigned i)
 {
 	struct svm_vcpu *c = vcpus[i];
 
-	c->inside = c->cpu + 1;
+	inside_begin(&c->vcpu, c->cpu);
 	if (c->vcpu.kicked) {
-		c->inside = 0;
+		inside_give_up(&c->vcpu);
 		return false;
 	}
 	svm_inject(c);
@@ -74,8 +74,7 @@ static void leave(unsigned i)
 
 	assert_null(avic_cpus[i].v);
 	kept[i] = c->vmcb->control;
-	c->entries++;
-	c->inside = 0;
+	inside_end(&c->vcpu);
 	svm_vmcb_leave(c);
 	if (c->exit_work || (c->vmcb->control.exit_interrupt & SVM_EVENT_VALID))
 		svm_take_back(c);
@@ -709,7 +708,7 @@ static void target_enters(unsigned step, bool *sleeps)
 	(void)sleeps;
 	switch (step) {
 	case 0:
-		c->inside = c->cpu + 1;
+		inside_begin(&c->vcpu, c->cpu);
 		svm_inject(c);
 		break;
 	case 1:

@@ -247,5 +247,5 @@ void svm_avic_apic_moved(struct vcpu *vcpu)
 		return;
 	/* The map as it is now, before the look at who is inside. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	svm_flush(vcpu->vm);
+	inside_flush(vcpu->vm);
 }

@@ -28,7 +28,7 @@ static int vm_create(struct vm *vm)
 	svm->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	err = svm_avic_create_vm(svm);
 	if (!err)
-		err = stage2_create(&svm->stage2, &stage2_nested_paging, levels, vm, svm_flush);
+		err = stage2_create(&svm->stage2, &stage2_nested_paging, levels, vm, inside_flush);
 	if (err < 0) {
 		svm_avic_destroy_vm(svm);
 		svm_cpus_put();
@@ -83,10 +83,10 @@ static void state_changed(struct vcpu *vcpu)
 	c->entry_work |= SVM_WORK_LOAD;
 	c->asid_generation = 0; /* what the TLB has may be of another mode, or other tables */
 	c->exit_work &= (uint8_t)~SVM_WORK_IRET;
-	c->step_done = false;
+	c->access.step_done = false;
 	/* A caller may read and set all of the state while it works on an access. */
-	if (vcpu->state.rip != c->access_rip)
-		svm_forget_access(c);
+	if (vcpu->state.rip != c->access.rip)
+		device_access_forget(&c->access);
 }
 
 static void memory_changed(struct vm *vm, uint64_t gpa, uint64_t size)
@@ -128,7 +128,7 @@ const struct backend svm_backend = {
 	.vcpu_destroy = vcpu_destroy,
 	.run = svm_run,
 	.left = svm_left,
-	.kick = svm_kick,
+	.kick = inside_kick,
 	.complete_access = svm_complete_access,
 	.sync_state = svm_sync_state,
 	.state_changed = state_changed,

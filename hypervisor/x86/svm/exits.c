@@ -7,9 +7,6 @@
 #include "hypervisor/run.h"
 #include "hypervisor/x86/svm/svm.h"
 
-/* Of QEMU's option ROM, which finds RIP behind an OUT to it: part of the KVM ABI, as a quirk. */
-#define VAPIC_PORT 0x7eu
-
 /* --- Lengths of instructions ------------------------------------------------------------------ */
 
 /*
@@ -135,24 +132,14 @@ static enum svm_next handle_port(struct svm_vcpu *c, struct exit *exit)
 {
 	const struct vmcb_control *control = &c->vmcb->control;
 	uint32_t info = (uint32_t)control->exit_info1;
-	bool write = !(info & SVM_IO_IN);
 
 	if (info & SVM_IO_STRING)
 		return SVM_OUTSIDE;
-	c->access = SVM_ACCESS_PORT;
-	c->access_rip = c->vcpu.state.rip;
-	c->port = (uint16_t)(info >> SVM_IO_PORT_SHIFT);
-	c->port_size = info >> SVM_IO_SIZE_SHIFT & 7;
-	c->port_write = write;
-	c->next_rip = control->exit_info2;
-	exit->kind = EXIT_ACCESS;
-	exit->access.space = EXIT_SPACE_PORT;
-	exit->access.refused = false;
-	exit->access.write = write;
-	exit->access.size = c->port_size;
-	exit->access.address = c->port;
-	exit->access.data = write ? c->vcpu.state.gpr[CPU_RAX] & size_mask(c->port_size) : 0;
-	if (write && exit->access.address == VAPIC_PORT) {
+	c->access.port = (uint16_t)(info >> SVM_IO_PORT_SHIFT);
+	c->access.size = info >> SVM_IO_SIZE_SHIFT & 7;
+	c->access.length = (uint8_t)(control->exit_info2 - c->vcpu.state.rip);
+	c->access.write = !(info & SVM_IO_IN);
+	if (device_access_port(&c->access, &c->vcpu, exit)) {
 		svm_complete_access(&c->vcpu, 0);
 		return SVM_CORE;
 	}
@@ -262,40 +249,32 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit)
 
 /* --- Outside the inner loop ------------------------------------------------------------------- */
 
+/* What could not be emulated, if anything, ends the VM. */
+static bool emulated(struct svm_vcpu *c, struct exit *exit, bool look, const char *why)
+{
+	if (why)
+		fail(c, exit, why);
+	return look;
+}
+
 bool svm_go_on_emulating(struct svm_vcpu *c, struct exit *exit)
 {
-	struct vcpu *vcpu = &c->vcpu;
-	enum emulate_result result;
+	const char *why;
+	bool look;
 
-	svm_sync_state(vcpu);
-	result = emulate_instruction(&c->emulate, vcpu, exit);
-	c->access = result == EMULATE_ACCESS ? SVM_ACCESS_EMULATION : SVM_ACCESS_NONE;
-	c->access_rip = vcpu->state.rip;
-	switch (result) {
-	case EMULATE_ACCESS:
-		return true;
-	case EMULATE_DONE:
-		c->step_done = vcpu->debug_step;
-		return c->step_done || vcpu->exception.kind != CPU_EVENT_NONE;
-	case EMULATE_FAULT:
-		/* An event that the core has taken already comes first; the fault comes again. */
-		if (vcpu->inject.kind != CPU_EVENT_NONE)
-			vcpu->exception.kind = CPU_EVENT_NONE;
-		return true;
-	default:
-		fail(c, exit, "an instruction that is not emulated reached a device");
-		return true;
-	}
+	svm_sync_state(&c->vcpu);
+	look = device_access_go_on(&c->access, &c->vcpu, exit, &why);
+	return emulated(c, exit, look, why);
 }
 
 static bool emulate(struct svm_vcpu *c, struct exit *exit)
 {
-	if (c->vcpu.inject.kind != CPU_EVENT_NONE) {
-		fail(c, exit, "the delivery of an event reached a device");
-		return true;
-	}
-	emulate_forget(&c->emulate);
-	return svm_go_on_emulating(c, exit);
+	const char *why;
+	bool look;
+
+	svm_sync_state(&c->vcpu);
+	look = device_access_emulate(&c->access, &c->vcpu, exit, &why);
+	return emulated(c, exit, look, why);
 }
 
 static bool handle_nested_fault(struct svm_vcpu *c, struct exit *exit)
@@ -303,24 +282,14 @@ static bool handle_nested_fault(struct svm_vcpu *c, struct exit *exit)
 	const struct vmcb_control *control = &c->vmcb->control;
 	struct stage2 *stage2 = &svm_vm_of(c->vcpu.vm)->stage2;
 	bool write = control->exit_info1 & PAGE_FAULT_WRITE;
+	int err;
 
-	switch (stage2_fault_of(stage2, &c->spare, &c->vcpu, control->exit_info2, write)) {
-	case 0:
-		return false;
-	case -EINTR:
-		return true;
-	case -ENOENT:
-		if (!(control->exit_info1 & SVM_NESTED_FAULT_TABLE))
-			return emulate(c, exit);
-		fail(c, exit, "a page table is not in memory that can be written");
-		return true;
-	case -ENOMEM:
-		fail(c, exit, "there is no memory for the tables of its memory");
-		return true;
-	default:
-		fail(c, exit, "a page of its memory is not there");
-		return true;
-	}
+	err = stage2_fault_of(stage2, &c->spare, &c->vcpu, control->exit_info2, write);
+	if (err == -ENOENT && !(control->exit_info1 & SVM_NESTED_FAULT_TABLE))
+		return emulate(c, exit);
+	if (err && err != -EINTR)
+		fail(c, exit, stage2_failure(err));
+	return err;
 }
 
 /* A cache that is coherent has nothing to write back for the guest. */
@@ -334,8 +303,7 @@ static bool skip(struct svm_vcpu *c, struct exit *exit)
 	}
 	exit->kind = EXIT_NONE;
 	run_finish(&c->vcpu, length);
-	c->step_done = c->vcpu.debug_step;
-	return c->step_done || c->vcpu.exception.kind != CPU_EVENT_NONE;
+	return device_access_finished(&c->access, &c->vcpu);
 }
 
 static bool handle_cr8(struct svm_vcpu *c, struct exit *exit, bool write)
@@ -416,33 +384,11 @@ bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit)
 	}
 }
 
-void svm_forget_access(struct svm_vcpu *c)
-{
-	c->access = SVM_ACCESS_NONE;
-	emulate_forget(&c->emulate);
-}
-
 /* --- The core's answer ------------------------------------------------------------------------ */
 
 void svm_complete_access(struct vcpu *vcpu, uint64_t data)
 {
 	struct svm_vcpu *c = svm_of(vcpu);
-	uint64_t *rax = &vcpu->state.gpr[CPU_RAX];
-	uint64_t mask = size_mask(c->port_size);
 
-	if (vcpu->state.rip != c->access_rip)
-		svm_forget_access(c);
-	if (c->access == SVM_ACCESS_EMULATION) {
-		emulate_answer(&c->emulate, data);
-		return;
-	}
-	if (c->access != SVM_ACCESS_PORT)
-		return; /* the vCPU was reset meanwhile, or sent elsewhere */
-	c->access = SVM_ACCESS_NONE;
-	if (!c->port_write)
-		*rax = c->port_size == 4 ? (uint32_t)data : (*rax & ~mask) | (data & mask);
-	run_finish(vcpu, (uint8_t)(c->next_rip - vcpu->state.rip));
-	if (vcpu->state.dr7 & DR7_ANY)
-		svm_debug_port(c);
-	c->step_done = vcpu->debug_step;
+	device_access_complete(&c->access, vcpu, data, c->debug_live);
 }

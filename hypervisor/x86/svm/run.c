@@ -115,12 +115,11 @@ static enum entry enter(struct svm_vcpu *c, struct svm_cpu *cpu)
 	struct vmcb_control *control = &c->vmcb->control;
 	bool host;
 
-	/* Before the looks at kicked and at the generation: whoever sets those looks at this. */
-	__atomic_store_n(&c->inside, c->cpu + 1, __ATOMIC_SEQ_CST);
+	inside_begin(&c->vcpu, c->cpu);
 	clear_gif();
 	host = host_irq_pending_or_resched();
 	if (host || __atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&c->inside, 0, __ATOMIC_RELEASE);
+		inside_give_up(&c->vcpu);
 		set_gif();
 		return host ? ENTRY_HOST : ENTRY_LOOK;
 	}
@@ -132,9 +131,7 @@ static enum entry enter(struct svm_vcpu *c, struct svm_cpu *cpu)
 	svm_switch(c->vcpu.state.gpr, c->vmcb_physical, cpu->host_physical,
 		   svm_features.switch_flags);
 	control->tlb_control = SVM_TLB_KEEP;
-	/* After all that the guest did with what it had in its TLB. */
-	__atomic_store_n(&c->entries, c->entries + 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&c->inside, 0, __ATOMIC_RELEASE);
+	inside_end(&c->vcpu);
 	set_gif();
 	svm_vmcb_leave(c);
 	svm_debug_leave(c);
@@ -204,9 +201,9 @@ static bool is_nmi_window(const struct svm_vcpu *c)
 
 static void run(struct svm_vcpu *c, struct exit *exit)
 {
-	if (c->step_done && svm_debug_step_done(c, exit))
+	if (c->access.step_done && svm_debug_step_done(c, exit))
 		return;
-	if (c->access == SVM_ACCESS_EMULATION && svm_go_on_emulating(c, exit))
+	if (c->access.kind == DEVICE_ACCESS_EMULATION && svm_go_on_emulating(c, exit))
 		return;
 	while (!__atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST)) {
 		if (is_nmi_window(c)) {
@@ -239,32 +236,4 @@ void svm_left(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	svm_mitigations_leave();
-}
-
-/* --- From other CPUs -------------------------------------------------------------------------- */
-
-void svm_kick(struct vcpu *vcpu)
-{
-	uint32_t inside = __atomic_load_n(&svm_of(vcpu)->inside, __ATOMIC_SEQ_CST);
-
-	if (inside)
-		host_kick_cpu(inside - 1);
-}
-
-void svm_flush(struct vm *vm)
-{
-	uint32_t count = __atomic_load_n(&vm->vcpu_count, __ATOMIC_ACQUIRE);
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct svm_vcpu *c = svm_of(vm->vcpus[i]);
-		uint32_t entries = __atomic_load_n(&c->entries, __ATOMIC_SEQ_CST);
-		uint32_t inside = __atomic_load_n(&c->inside, __ATOMIC_SEQ_CST);
-
-		if (!inside)
-			continue;
-		host_kick_cpu(inside - 1);
-		while (__atomic_load_n(&c->inside, __ATOMIC_ACQUIRE) == inside &&
-		       __atomic_load_n(&c->entries, __ATOMIC_ACQUIRE) == entries)
-			__builtin_ia32_pause();
-	}
 }

@@ -30,7 +30,8 @@
 #include "hypervisor/vm.h"
 #include "hypervisor/x86/backend.h"
 #include "hypervisor/x86/debug_registers.h"
-#include "hypervisor/x86/emulate.h"
+#include "hypervisor/x86/device_access.h"
+#include "hypervisor/x86/inside.h"
 #include "hypervisor/x86/stage2.h"
 #include "hypervisor/x86/vector.h"
 #include "lib/bits.h"
@@ -161,11 +162,6 @@ struct svm_vcpu {
 	unsigned cpu;
 	uint32_t clean; /* what of the VMCB has not been written since it last ran */
 
-	/* [any] 0, or 1 + the CPU in whose inner loop it is: from before kicked and the generation
-	 * are looked at until the guest has exited. */
-	uint32_t inside;
-	uint32_t entries; /* [any] counts up at each exit of the guest */
-
 	/* [own] Events. */
 	uint64_t nmi_iret_rip; /* with SVM_WORK_IRET: where the IRET stands */
 	bool window;           /* V_IRQ is set, to exit when interrupts are possible */
@@ -182,15 +178,7 @@ struct svm_vcpu {
 	/* [own] Vector state. */
 	struct vector_host host_vector;
 
-	/* [own] An access that the core works on. */
-	uint64_t access_rip; /* of the instruction */
-	uint64_t next_rip;
-	enum { SVM_ACCESS_NONE, SVM_ACCESS_PORT, SVM_ACCESS_EMULATION } access;
-	uint16_t port;
-	uint8_t port_size;
-	bool port_write;
-	bool step_done; /* the debugger waits for an instruction that has ended */
-	struct emulate emulate;
+	struct device_access access; /* [own] */
 
 	struct svm_length lengths[SVM_LENGTHS]; /* [own] */
 	uint32_t length_epoch;                  /* counts run() */
@@ -250,8 +238,6 @@ void svm_debug_leave(struct svm_vcpu *c);
 void svm_debug_take(struct svm_vcpu *c); /* the guest has its own registers from now on */
 /* #DB or #BP has exited. */
 enum svm_next svm_debug_exception(struct svm_vcpu *c, unsigned vector, struct exit *exit);
-/* The instruction that accessed c->port is done: the guest may have a breakpoint on it. */
-void svm_debug_port(struct svm_vcpu *c);
 /* Whether the debugger waits for the end of the instruction that was finished here. */
 bool svm_debug_step_done(struct svm_vcpu *c, struct exit *exit);
 
@@ -263,16 +249,12 @@ enum svm_next svm_exit_inside(struct svm_vcpu *c, struct exit *exit);
 bool svm_exit_outside(struct svm_vcpu *c, struct exit *exit);
 /* Goes on with an instruction that is emulated; the same result. */
 bool svm_go_on_emulating(struct svm_vcpu *c, struct exit *exit);
-void svm_forget_access(struct svm_vcpu *c);
 void svm_complete_access(struct vcpu *vcpu, uint64_t data);
 
 /* --- run.c */
 
 void svm_run(struct vcpu *vcpu, struct exit *exit);
 void svm_left(struct vcpu *vcpu);
-void svm_kick(struct vcpu *vcpu);
-/* stage2.flush */
-void svm_flush(struct vm *vm);
 
 /* switch.S */
 void svm_switch(uint64_t *gpr, uint64_t vmcb, uint64_t host_vmcb, uint32_t flags);

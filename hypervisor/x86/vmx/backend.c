@@ -25,7 +25,7 @@ static int vm_create(struct vm *vm)
 		return err;
 	vmx->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
 	err = stage2_create(&vmx->stage2, &vmx_features.ept, vmx_features.ept_levels, vm,
-			    vmx_flush);
+			    inside_flush);
 	if (err < 0)
 		vmx_cpus_put();
 	return err;
@@ -90,10 +90,10 @@ static void state_changed(struct vcpu *vcpu)
 
 	c->load = c->load_pdptes = true;
 	c->vpid_generation = 0; /* what the TLB has may be of another mode, or other tables */
-	c->step_done = false;
+	c->access.step_done = false;
 	/* A caller may read and set all of the state while it works on an access. */
-	if (vcpu->state.rip != c->access_rip)
-		vmx_forget_access(c);
+	if (vcpu->state.rip != c->access.rip)
+		device_access_forget(&c->access);
 }
 
 static void memory_changed(struct vm *vm, uint64_t gpa, uint64_t size)
@@ -135,7 +135,7 @@ const struct backend vmx_backend = {
 	.vcpu_destroy = vcpu_destroy,
 	.run = vmx_run,
 	.left = vmx_left,
-	.kick = vmx_kick,
+	.kick = inside_kick,
 	.complete_access = vmx_complete_access,
 	.sync_state = vmx_sync_state,
 	.state_changed = state_changed,

@@ -102,7 +102,7 @@ bool vmx_control_exit(struct vmx_vcpu *c, struct exit *exit)
 	if (vmx_control_read_pdptes(c, pdptes))
 		return result;
 	give_back(&vcpu->state, &before);
-	c->load_pdptes = c->step_done = false;
+	c->load_pdptes = c->access.step_done = false;
 	vcpu_raise(vcpu, CPU_VECTOR_GP, true, 0);
 	return true;
 }

@@ -92,28 +92,12 @@ static void tell(struct vmx_vcpu *c, unsigned vector, struct exit *exit)
 
 bool vmx_debug_step_done(struct vmx_vcpu *c, struct exit *exit)
 {
-	if (!c->step_done)
+	if (!c->access.step_done)
 		return false;
-	c->step_done = false;
+	c->access.step_done = false;
 	tell(c, CPU_VECTOR_DB, exit);
 	exit->debug.dr6 = DR6_ONES | DR6_BS;
 	return true;
-}
-
-void vmx_debug_port(struct vmx_vcpu *c)
-{
-	struct cpu_state *s = &c->vcpu.state;
-	uint64_t hits;
-
-	if (c->vcpu.debug_hardware)
-		return;
-	if (c->debug_live)
-		save_debug_addresses(s->dr);
-	hits = find_port_breakpoints(s, c->port, c->port_size);
-	if (!hits)
-		return;
-	s->dr6 |= hits;
-	vcpu_raise(&c->vcpu, CPU_VECTOR_DB, false, 0);
 }
 
 /* DR6 as the exception would have left it; SDM3 table 28-1. */

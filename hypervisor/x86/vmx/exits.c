@@ -7,9 +7,6 @@
 #include "hypervisor/run.h"
 #include "hypervisor/x86/vmx/vmx.h"
 
-/* Of QEMU's option ROM, which finds RIP behind an OUT to it: part of the KVM ABI, as a quirk. */
-#define VAPIC_PORT 0x7eu
-
 /* --- The core's exits ------------------------------------------------------------------------- */
 
 enum vmx_next vmx_fail(struct vmx_vcpu *c, struct exit *exit, const char *text)
@@ -55,24 +52,14 @@ static enum vmx_next handle_instruction(struct vmx_vcpu *c, struct exit *exit, e
 static enum vmx_next handle_port(struct vmx_vcpu *c, struct exit *exit)
 {
 	uint32_t info = vmread32(VMCS_EXIT_QUALIFICATION);
-	bool write = !(info & VMX_IO_IN);
 
 	if (info & VMX_IO_STRING)
 		return VMX_OUTSIDE;
-	c->access = VMX_ACCESS_PORT;
-	c->access_rip = c->vcpu.state.rip;
-	c->port = (uint16_t)(info >> VMX_IO_PORT_SHIFT);
-	c->port_size = VMX_IO_SIZE(info);
-	c->port_length = (uint8_t)vmread(VMCS_EXIT_LENGTH);
-	c->port_write = write;
-	exit->kind = EXIT_ACCESS;
-	exit->access.space = EXIT_SPACE_PORT;
-	exit->access.refused = false;
-	exit->access.write = write;
-	exit->access.size = c->port_size;
-	exit->access.address = c->port;
-	exit->access.data = write ? c->vcpu.state.gpr[CPU_RAX] & size_mask(c->port_size) : 0;
-	if (write && c->port == VAPIC_PORT) {
+	c->access.port = (uint16_t)(info >> VMX_IO_PORT_SHIFT);
+	c->access.size = VMX_IO_SIZE(info);
+	c->access.length = (uint8_t)vmread(VMCS_EXIT_LENGTH);
+	c->access.write = !(info & VMX_IO_IN);
+	if (device_access_port(&c->access, &c->vcpu, exit)) {
 		vmx_complete_access(&c->vcpu, 0);
 		return VMX_CORE;
 	}
@@ -102,8 +89,7 @@ static enum vmx_next handle_exception(struct vmx_vcpu *c, struct exit *exit)
 static enum vmx_next skip(struct vmx_vcpu *c)
 {
 	run_finish(&c->vcpu, (uint8_t)vmread(VMCS_EXIT_LENGTH));
-	c->step_done = c->vcpu.debug_step;
-	return c->step_done || c->vcpu.exception.kind != CPU_EVENT_NONE ? VMX_CORE : VMX_AGAIN;
+	return device_access_finished(&c->access, &c->vcpu) ? VMX_CORE : VMX_AGAIN;
 }
 
 static enum vmx_next handle_control_register(struct exit *exit)
@@ -193,40 +179,32 @@ enum vmx_next vmx_exit_inside(struct vmx_vcpu *c, struct exit *exit)
 
 /* --- Outside the inner loop ------------------------------------------------------------------- */
 
+/* What could not be emulated, if anything, ends the VM. */
+static bool emulated(struct vmx_vcpu *c, struct exit *exit, bool look, const char *why)
+{
+	if (why)
+		vmx_fail(c, exit, why);
+	return look;
+}
+
 bool vmx_go_on_emulating(struct vmx_vcpu *c, struct exit *exit)
 {
-	struct vcpu *vcpu = &c->vcpu;
-	enum emulate_result result;
+	const char *why;
+	bool look;
 
-	vmx_sync_state(vcpu);
-	result = emulate_instruction(&c->emulate, vcpu, exit);
-	c->access = result == EMULATE_ACCESS ? VMX_ACCESS_EMULATION : VMX_ACCESS_NONE;
-	c->access_rip = vcpu->state.rip;
-	switch (result) {
-	case EMULATE_ACCESS:
-		return true;
-	case EMULATE_DONE:
-		c->step_done = vcpu->debug_step;
-		return c->step_done || vcpu->exception.kind != CPU_EVENT_NONE;
-	case EMULATE_FAULT:
-		/* An event that the core has taken already comes first; the fault comes again. */
-		if (vcpu->inject.kind != CPU_EVENT_NONE)
-			vcpu->exception.kind = CPU_EVENT_NONE;
-		return true;
-	default:
-		vmx_fail(c, exit, "an instruction that is not emulated reached a device");
-		return true;
-	}
+	vmx_sync_state(&c->vcpu);
+	look = device_access_go_on(&c->access, &c->vcpu, exit, &why);
+	return emulated(c, exit, look, why);
 }
 
 bool vmx_emulate(struct vmx_vcpu *c, struct exit *exit)
 {
-	if (c->vcpu.inject.kind != CPU_EVENT_NONE) {
-		vmx_fail(c, exit, "the delivery of an event reached a device");
-		return true;
-	}
-	emulate_forget(&c->emulate);
-	return vmx_go_on_emulating(c, exit);
+	const char *why;
+	bool look;
+
+	vmx_sync_state(&c->vcpu);
+	look = device_access_emulate(&c->access, &c->vcpu, exit, &why);
+	return emulated(c, exit, look, why);
 }
 
 static bool is_walk(uint64_t qualification)
@@ -239,26 +217,16 @@ static bool handle_ept_violation(struct vmx_vcpu *c, struct exit *exit)
 {
 	struct stage2 *stage2 = &vmx_vm_of(c->vcpu.vm)->stage2;
 	bool write = c->qualification & VMX_EPT_VIOLATION_WRITE;
+	int err;
 
 	if (c->vcpu.async_faults)
 		vmx_vmcs_take_level(c); /* whether it can be told depends on it */
-	switch (stage2_fault_of(stage2, &c->spare, &c->vcpu, c->gpa, write)) {
-	case 0:
-		return false;
-	case -EINTR:
-		return true;
-	case -ENOENT:
-		if (!is_walk(c->qualification))
-			return vmx_emulate(c, exit);
-		vmx_fail(c, exit, "a page table is not in memory that can be written");
-		return true;
-	case -ENOMEM:
-		vmx_fail(c, exit, "there is no memory for the tables of its memory");
-		return true;
-	default:
-		vmx_fail(c, exit, "a page of its memory is not there");
-		return true;
-	}
+	err = stage2_fault_of(stage2, &c->spare, &c->vcpu, c->gpa, write);
+	if (err == -ENOENT && !is_walk(c->qualification))
+		return vmx_emulate(c, exit);
+	if (err && err != -EINTR)
+		vmx_fail(c, exit, stage2_failure(err));
+	return err;
 }
 
 /* VMMCALL is another maker's VMCALL: a guest may have come from its CPU, or not look whose it is
@@ -297,33 +265,11 @@ bool vmx_exit_outside(struct vmx_vcpu *c, struct exit *exit)
 	}
 }
 
-void vmx_forget_access(struct vmx_vcpu *c)
-{
-	c->access = VMX_ACCESS_NONE;
-	emulate_forget(&c->emulate);
-}
-
 /* --- The core's answer ------------------------------------------------------------------------ */
 
 void vmx_complete_access(struct vcpu *vcpu, uint64_t data)
 {
 	struct vmx_vcpu *c = vmx_of(vcpu);
-	uint64_t *rax = &vcpu->state.gpr[CPU_RAX];
-	uint64_t mask = size_mask(c->port_size);
 
-	if (vcpu->state.rip != c->access_rip)
-		vmx_forget_access(c);
-	if (c->access == VMX_ACCESS_EMULATION) {
-		emulate_answer(&c->emulate, data);
-		return;
-	}
-	if (c->access != VMX_ACCESS_PORT)
-		return; /* the vCPU was reset meanwhile, or sent elsewhere */
-	c->access = VMX_ACCESS_NONE;
-	if (!c->port_write)
-		*rax = c->port_size == 4 ? (uint32_t)data : (*rax & ~mask) | (data & mask);
-	run_finish(vcpu, c->port_length);
-	if (vcpu->state.dr7 & DR7_ANY)
-		vmx_debug_port(c);
-	c->step_done = vcpu->debug_step;
+	device_access_complete(&c->access, vcpu, data, c->debug_live);
 }

@@ -140,12 +140,11 @@ static enum entry enter(struct vmx_vcpu *c)
 {
 	bool host, entered;
 
-	/* Before the looks at kicked and at the generation: whoever sets those looks at this. */
-	__atomic_store_n(&c->inside, c->cpu + 1, __ATOMIC_SEQ_CST);
+	inside_begin(&c->vcpu, c->cpu);
 	host_irq_off();
 	host = host_irq_pending_or_resched();
 	if (host || __atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST)) {
-		__atomic_store_n(&c->inside, 0, __ATOMIC_RELEASE);
+		inside_give_up(&c->vcpu);
 		host_irq_on();
 		return host ? ENTRY_HOST : ENTRY_LOOK;
 	}
@@ -162,9 +161,7 @@ static enum entry enter(struct vmx_vcpu *c)
 		if (c->reason == VMX_REASON_EXCEPTION || c->reason == VMX_REASON_MACHINE_CHECK)
 			let_host_handle(c);
 	}
-	/* After all that the guest did with what it had in its TLB. */
-	__atomic_store_n(&c->entries, c->entries + 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&c->inside, 0, __ATOMIC_RELEASE);
+	inside_end(&c->vcpu);
 	host_irq_on();
 	if (!entered)
 		return ENTRY_FAILED;
@@ -232,9 +229,9 @@ static enum vmx_next run_inside(struct vmx_vcpu *c, struct exit *exit)
 
 static void run(struct vmx_vcpu *c, struct exit *exit)
 {
-	if (c->step_done && vmx_debug_step_done(c, exit))
+	if (c->access.step_done && vmx_debug_step_done(c, exit))
 		return;
-	if (c->access == VMX_ACCESS_EMULATION && vmx_go_on_emulating(c, exit))
+	if (c->access.kind == DEVICE_ACCESS_EMULATION && vmx_go_on_emulating(c, exit))
 		return;
 	while (!__atomic_load_n(&c->vcpu.kicked, __ATOMIC_SEQ_CST)) {
 		if (run_inside(c, exit) != VMX_OUTSIDE || vmx_exit_outside(c, exit))
@@ -275,32 +272,4 @@ void vmx_left(struct vcpu *vcpu)
 void vmx_scheduled_out(struct host_run *run)
 {
 	leave_cpu(vmx_of(CONTAINER_OF(run, struct vcpu, run_state)));
-}
-
-/* --- From other CPUs -------------------------------------------------------------------------- */
-
-void vmx_kick(struct vcpu *vcpu)
-{
-	uint32_t inside = __atomic_load_n(&vmx_of(vcpu)->inside, __ATOMIC_SEQ_CST);
-
-	if (inside)
-		host_kick_cpu(inside - 1);
-}
-
-void vmx_flush(struct vm *vm)
-{
-	uint32_t count = __atomic_load_n(&vm->vcpu_count, __ATOMIC_ACQUIRE);
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct vmx_vcpu *c = vmx_of(vm->vcpus[i]);
-		uint32_t entries = __atomic_load_n(&c->entries, __ATOMIC_SEQ_CST);
-		uint32_t inside = __atomic_load_n(&c->inside, __ATOMIC_SEQ_CST);
-
-		if (!inside)
-			continue;
-		host_kick_cpu(inside - 1);
-		while (__atomic_load_n(&c->inside, __ATOMIC_ACQUIRE) == inside &&
-		       __atomic_load_n(&c->entries, __ATOMIC_ACQUIRE) == entries)
-			__builtin_ia32_pause();
-	}
 }

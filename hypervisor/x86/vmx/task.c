@@ -303,10 +303,8 @@ bool vmx_task_switch(struct vmx_vcpu *c, struct exit *exit)
 	vmx_state_changes(c);
 	c->vpid_generation = 0; /* other tables, maybe */
 	describe(&t, c);
-	if (switch_task(&t)) {
-		c->step_done = c->vcpu.debug_step;
-		return c->step_done || c->vcpu.exception.kind != CPU_EVENT_NONE;
-	}
+	if (switch_task(&t))
+		return device_access_finished(&c->access, &c->vcpu);
 	if (t.failed)
 		vmx_fail(c, exit, "a task's state is not in memory");
 	return true;

@@ -39,7 +39,8 @@
 #include "hypervisor/vm.h"
 #include "hypervisor/x86/backend.h"
 #include "hypervisor/x86/debug_registers.h"
-#include "hypervisor/x86/emulate.h"
+#include "hypervisor/x86/device_access.h"
+#include "hypervisor/x86/inside.h"
 #include "hypervisor/x86/stage2.h"
 #include "hypervisor/x86/vector.h"
 #include "hypervisor/x86/vmx/access.h"
@@ -173,24 +174,11 @@ struct vmx_vcpu {
 	uint64_t qualification, gpa;
 	uint32_t vectoring; /* the event whose delivery it came in, where one may */
 
-	/* [any] Counts up at each exit of the guest. */
-	uint32_t entries;
-	/* [any] 0, or 1 + the CPU in whose inner loop it is: from before kicked and the generation
-	 * are looked at until the guest has exited. */
-	uint32_t inside;
-
-	/* [own] An access that the core works on. */
-	enum { VMX_ACCESS_NONE, VMX_ACCESS_PORT, VMX_ACCESS_EMULATION } access;
-	uint64_t access_rip; /* of the instruction */
-	uint16_t port;
-	uint8_t port_size, port_length;
-	bool port_write;
-	bool step_done; /* the debugger waits for an instruction that has ended */
+	struct device_access access; /* [own] */
 
 	/* [own] An injected INT n, whose delivery may exit. */
 	bool soft_injected;
 	uint64_t soft_rip;
-	struct emulate emulate; /* [own] */
 
 	/* [own] Debug registers. */
 	uint64_t host_dr[4], host_dr7;
@@ -280,8 +268,6 @@ void vmx_debug_leave(struct vmx_vcpu *c);
 void vmx_debug_take(struct vmx_vcpu *c); /* the guest has its own registers from now on */
 /* #DB or #BP has exited. */
 enum vmx_next vmx_debug_exception(struct vmx_vcpu *c, unsigned vector, struct exit *exit);
-/* The instruction that accessed c->port is done: the guest may have a breakpoint on it. */
-void vmx_debug_port(struct vmx_vcpu *c);
 /* Whether the debugger waits for the end of the instruction that was finished here. */
 bool vmx_debug_step_done(struct vmx_vcpu *c, struct exit *exit);
 
@@ -294,7 +280,6 @@ bool vmx_exit_outside(struct vmx_vcpu *c, struct exit *exit);
 /* An instruction in software, from its beginning, or from where it stopped; the same result. */
 bool vmx_emulate(struct vmx_vcpu *c, struct exit *exit);
 bool vmx_go_on_emulating(struct vmx_vcpu *c, struct exit *exit);
-void vmx_forget_access(struct vmx_vcpu *c);
 void vmx_complete_access(struct vcpu *vcpu, uint64_t data);
 enum vmx_next vmx_fail(struct vmx_vcpu *c, struct exit *exit, const char *text);
 
@@ -313,8 +298,6 @@ enum vmx_next vmx_entry_failed(struct vmx_vcpu *c, struct exit *exit);
 void vmx_run(struct vcpu *vcpu, struct exit *exit);
 void vmx_left(struct vcpu *vcpu);
 void vmx_scheduled_out(struct host_run *run); /* host_run.scheduled_out */
-void vmx_kick(struct vcpu *vcpu);
-void vmx_flush(struct vm *vm); /* stage2.flush */
 
 /* switch.S */
 bool vmx_switch(uint64_t *gpr, uint64_t *host_rsp, uint32_t flags);
